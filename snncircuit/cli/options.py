@@ -1,0 +1,69 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+
+import click
+from click.decorators import FC
+
+
+def _together(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
+    def add(command: FC) -> FC:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+circuit_options = _together(
+    click.option("--vdd", type=float, help="Positive supply of circuit neurons, V."),
+    click.option("--corner", default="tt", show_default=True, help="Of circuit neurons."),
+    click.option(
+        "--temperature", type=float, default=27.0, show_default=True, help="Of circuit neurons, degC."
+    ),
+    click.option(
+        "--pump-efficiency",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.7,
+        show_default=True,
+        help="Of the converter that makes the negative rail.",
+    ),
+)
+simulation_options = _together(
+    click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Network steps."),
+    click.option("--images", type=click.IntRange(1), default=100, show_default=True, help="Test images."),
+    click.option(
+        "--encoder", type=click.Choice(["constant", "if", "poisson"]), default="constant", show_default=True
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["auto", "reference", "dense", "event"]),
+        default="auto",
+        show_default=True,
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Poisson encoder."
+    ),
+    click.option(
+        "--max-out-of-range",
+        type=click.FloatRange(0, 1),
+        default=0.02,
+        show_default=True,
+        help="Refuse a run in which a layer left the measured range more often.",
+    ),
+)
+normalisation_options = _together(
+    click.option(
+        "--normalisation", type=click.Choice(["percentile", "max"]), default="percentile", show_default=True
+    ),
+    click.option(
+        "--percentile", type=click.FloatRange(0, 100, min_open=True), default=99.9, show_default=True
+    ),
+    click.option(
+        "--calibration",
+        type=click.IntRange(1),
+        default=1000,
+        show_default=True,
+        help="Images whose activations set the scale of each layer.",
+    ),
+)

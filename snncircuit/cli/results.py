@@ -1,0 +1,111 @@
+"""Runs and sweeps of whole networks, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from snncircuit.cli import console
+from snncircuit.units import engineering
+
+
+def score(found: Mapping[str, Any]) -> str:
+    """Accuracy or error of a run and of the network it came from, in words."""
+    if found["accuracy"] is not None:
+        return f"accuracy {100 * found['accuracy']:.2f} % (ANN {100 * found['ann_accuracy']:.2f} %)"
+    return f"mse {found['mse']:.3g} (ANN {found['ann_mse']:.3g})"
+
+
+def _joule(by_supply: Mapping[str, float] | None) -> str:
+    return "" if by_supply is None else engineering(sum(by_supply.values()), "J")
+
+
+def show_run(found: Mapping[str, Any]) -> None:
+    """Print the JSON object of a Run for people."""
+    settings = found["settings"]
+    place = "" if settings.get("v_neg") is None else f" at VNEG {settings['v_neg']:g} V"
+    click.echo(
+        f"{settings['network']}, {settings['neuron']} neurons{place}, {settings['images']} images, "
+        f"{settings['steps']} steps, {found['engine']} engine: {score(found)}"
+    )
+    layers = list(found["spikes"])
+    rows = [
+        [
+            layer,
+            f"{found['spikes'][layer]:.1f}",
+            f"{found['clipped_charge'][layer]:.4g}",
+            f"{found['rate_rmse'][layer]:.4f}",
+            f"{found['v_low'][layer]:.3f}",
+            f"{found['v_high'][layer]:.3f}",
+            _joule(found["energy_by_layer"].get(layer)),
+        ]
+        for layer in layers
+    ]
+    console.show(
+        "per inference; membranes and charges in thresholds",
+        ["layer", "spikes", "clipped/step", "rate rmse", "lowest", "highest", "energy"],
+        rows,
+    )
+    if found["energy"] is not None:
+        terms = ", ".join(
+            f"{term} {engineering(joule, 'J')}" for term, joule in found["energy_terms"].items()
+        )
+        click.echo(f"energy {engineering(found['energy'], 'J')} per inference: {terms}")
+    click.echo(
+        f"outside the measured range: {found['out_of_range']} neuron-steps; first bad layer: {found['first_bad_layer']}"
+    )
+    click.echo(f"{found['image_steps_per_second']:.0f} image·steps/s")
+
+
+def show_sweep(points: Sequence[Mapping[str, Any]]) -> None:
+    """Print the points of a sweep for people."""
+    score = "mse" if points[0]["accuracy"] is None else "accuracy"
+    terms = list(dict.fromkeys(term for point in points for term in point["energy_terms"]))
+    rows = [
+        [
+            f"{point['v_neg']:g}",
+            f"{point[score]:.4g}",
+            f"{point['ideal'][score]:.4g}",
+            f"{sum(point['spikes'].values()):.0f}",
+            engineering(point["energy"], "J"),
+            *(engineering(point["energy_terms"].get(term, 0.0), "J") for term in terms),
+        ]
+        for point in points
+    ]
+    settings = points[0]["settings"]
+    console.show(
+        f"{settings['network']} with {settings['neuron']} neurons, {settings['images']} images, {settings['steps']} steps, "
+        f"per inference; ANN {score} {points[0][f'ann_{score}']:.4g}",
+        [
+            "v_neg\nV",
+            f"{score}\ncircuit",
+            f"{score}\nideal",
+            "spikes\n",
+            "energy\n",
+            *(f"{term}\n" for term in terms),
+        ],
+        rows,
+    )
+
+
+def show_comparison(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Print the JSON objects of several Runs, one a line."""
+    rows = [
+        [
+            run["settings"]["network"],
+            run["settings"]["neuron"],
+            "" if run["settings"].get("v_neg") is None else f"{run['settings']['v_neg']:g} V",
+            score(run),
+            f"{sum(run['spikes'].values()):.0f}",
+            "" if run["energy"] is None else engineering(run["energy"], "J"),
+        ]
+        for run in runs
+    ]
+    settings = runs[0]["settings"]
+    console.show(
+        f"{settings['images']} images, {settings['steps']} steps, per inference",
+        ["network", "neuron", "v_neg", "score", "spikes", "energy"],
+        rows,
+    )

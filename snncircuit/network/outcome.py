@@ -1,0 +1,75 @@
+"""What an engine gives for a chunk of images, before anything is averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from snncircuit.network.encode import Encoder
+from snncircuit.network.layers import SpikingNetwork
+from snncircuit.neuron.step import Neuron, Tally
+
+Record = Mapping[str, tuple[int, ...]]
+"""Layer name to the neurons whose every step is kept; neurons are numbered channel, row, column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trace:
+    """Every step of chosen neurons of a layer; arrays of shape (steps, images, neurons).
+
+    Attributes:
+        neurons: their numbers in the layer (channel, row, column).
+        q_exc: excitatory charge received, thresholds.
+        q_inh: inhibitory charge received, thresholds, >= 0.
+        v_mem: membrane at the end of the step, thresholds above rest.
+        spikes: spikes in the step.
+    """
+
+    neurons: tuple[int, ...]
+    q_exc: NDArray[np.float32]
+    q_inh: NDArray[np.float32]
+    v_mem: NDArray[np.float32]
+    spikes: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """Counts and sums of a chunk of images.
+
+    Attributes:
+        tallies: of each layer.
+        counts: spikes of each neuron of each layer over all steps.
+        output: spikes of the last layer in each step.
+        v_output: membrane of the last layer at the end of each step, thresholds.
+        traces: of the layers that were asked for.
+    """
+
+    tallies: Mapping[str, Tally]
+    counts: Mapping[str, Float[Tensor, "n ..."]]
+    output: Float[Tensor, "steps n neurons"]
+    v_output: Float[Tensor, "steps n neurons"]
+    traces: Mapping[str, Trace]
+
+
+class Engine(Protocol):
+    """A way to run a chunk of images through a network; membranes start at rest, 0."""
+
+    def __call__(
+        self,
+        network: SpikingNetwork,
+        neuron: Neuron,
+        encoder: Encoder,
+        images: Float[Tensor, "n c h w"],
+        *,
+        first_image: int,
+        steps: int,
+        record: Record,
+    ) -> Outcome:
+        """Run ``steps`` steps of images that are numbered from ``first_image``."""
+        ...

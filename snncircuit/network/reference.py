@@ -1,0 +1,71 @@
+"""The engine that defines what a run is: one step after the other, one layer after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from snncircuit.network.encode import Encoder
+from snncircuit.network.layers import SpikingNetwork
+from snncircuit.network.outcome import Outcome, Record, Trace
+from snncircuit.neuron.step import EMPTY, Neuron
+
+Sample = tuple[Tensor, ...]
+"""q_exc, q_inh, v_mem, spikes of the recorded neurons in one step, each (images, neurons)."""
+
+
+def run_reference(
+    network: SpikingNetwork,
+    neuron: Neuron,
+    encoder: Encoder,
+    images: Float[Tensor, "n c h w"],
+    *,
+    first_image: int,
+    steps: int,
+    record: Record,
+) -> Outcome:
+    """Run ``steps`` steps; in each, a spike passes through all layers (see ``outcome.Engine``)."""
+    layers = network.layers
+    dtype = layers[0].weight_exc.dtype
+    v_mem = {layer.name: torch.zeros((len(images), *layer.out_shape), dtype=dtype) for layer in layers}
+    counts = {name: torch.zeros_like(v) for name, v in v_mem.items()}
+    tallies = {layer.name: EMPTY for layer in layers}
+    samples: dict[str, list[Sample]] = {name: [] for name in record}
+    output, v_output = [], []
+    for step in range(steps):
+        x = encoder.values(images, first_image, step, 1)[0].to(dtype)
+        for layer in layers:
+            analog = encoder.analog and layer is layers[0]
+            q_exc, q_inh = layer.current(x) if analog else layer.charges(x)
+            outcome = neuron.step(v_mem[layer.name], q_exc, q_inh)
+            x = v_mem[layer.name] = outcome.v_mem
+            tallies[layer.name] += outcome.tally
+            counts[layer.name] += outcome.spikes
+            if layer.name in record:
+                chosen = list(record[layer.name])
+                kept = (q_exc, q_inh, outcome.v_mem, outcome.spikes)
+                samples[layer.name].append(tuple(t.flatten(1)[:, chosen] for t in kept))
+            x = outcome.spikes
+        output.append(x.flatten(1))
+        v_output.append(v_mem[layers[-1].name].flatten(1))
+    return Outcome(
+        tallies=tallies,
+        counts=counts,
+        output=torch.stack(output),
+        v_output=torch.stack(v_output),
+        traces=make_traces(record, samples),
+    )
+
+
+def make_traces(record: Record, samples: Mapping[str, Sequence[Sample]]) -> dict[str, Trace]:
+    """The traces of samples, one of each step."""
+    traces = {}
+    for name, neurons in record.items():
+        q_exc, q_inh, v_mem, spikes = (
+            torch.stack(parts).float().numpy() for parts in zip(*samples[name], strict=True)
+        )
+        traces[name] = Trace(neurons=tuple(neurons), q_exc=q_exc, q_inh=q_inh, v_mem=v_mem, spikes=spikes)
+    return traces

@@ -1,0 +1,259 @@
+"""Training of the shipped networks: the same weights for the same recipe, data and seed, resumable after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from snncircuit.errors import NetworkError
+from snncircuit.network.files import half_precision
+from snncircuit.study.datasets import Images
+from snncircuit.study.recipes import Recipe, Task, recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a training stands: `done` of `updates` steps of the optimiser, and the latest loss."""
+
+    epoch: int
+    epochs: int
+    done: int
+    updates: int
+    loss: float
+
+
+def build(plan: Recipe) -> nn.Sequential:
+    """The untrained module of a recipe: biases zero, weights normal with variance 2/fan-in, drawn from torch's random state.
+
+    This variance carries the signal undiminished through any number of ReLU layers (He et al., 2015); torch's own default starves the
+    output of a deep autoencoder, whose last ReLU then dies.
+    """
+    modules = []
+    for layer in plan.layers:
+        options = {key: value for key, value in layer.items() if key != "type"}
+        modules.append(getattr(nn, str(layer["type"]))(**options))
+    for module in modules:
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=math.sqrt(2 / _fan_in(module)))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return nn.Sequential(*modules)
+
+
+def _fan_in(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> float:
+    """Inputs that reach one output; a transposed convolution spreads its kernel over stride² outputs."""
+    if isinstance(module, nn.ConvTranspose2d):
+        return module.in_channels * math.prod(module.kernel_size) / math.prod(module.stride)
+    return module.weight[0].numel()
+
+
+def train(
+    plan: Recipe | str,
+    data: Images,
+    *,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    threads: int = 1,
+) -> nn.Sequential:
+    """Train a network; the module comes back in evaluation mode, its numbers rounded to half precision, in which they are stored.
+
+    Every epoch is a function of the state before it, the seed and its number, so a training that was killed and goes on from `checkpoint`
+    ends with the same weights as one that was not. `threads` is part of that: sums of floats depend on it.
+
+    Args:
+        plan: a recipe or the name of one.
+        data: the training images.
+        seed: first weights, order of the images, shifts and dropout follow from it.
+        checkpoint: file that holds the state after each epoch; an existing one is continued, a finished one only read.
+        progress: called after every update.
+        threads: threads that torch may use meanwhile.
+
+    Raises:
+        NetworkError: when there is no such recipe, or the checkpoint is damaged or of another recipe, seed or data.
+    """
+    chosen = recipe(plan) if isinstance(plan, str) else plan
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return _train(chosen, data, seed, checkpoint, progress)
+    finally:
+        torch.set_num_threads(before)
+
+
+def score(module: nn.Module, data: Images, task: Task) -> float:
+    """Fraction of right labels for classification, mean squared error per pixel for reconstruction; module in evaluation mode."""
+    total = 0.0
+    with torch.no_grad():
+        for images, labels in zip(data.images.split(500), data.labels.split(500), strict=True):
+            output = module(images)
+            if task == "classify":
+                total += float((output.argmax(dim=1) == labels).sum())
+            else:
+                total += float(((output - images) ** 2).mean(dim=(1, 2, 3)).sum(dtype=torch.float64))
+    return total / len(data)
+
+
+def _train(
+    plan: Recipe,
+    data: Images,
+    seed: int,
+    checkpoint: Path | None,
+    progress: Callable[[Progress], None] | None,
+) -> nn.Sequential:
+    torch.manual_seed(seed)
+    module = build(plan)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    key = _key(plan, data, seed)
+    first = (
+        _restore(checkpoint, key, module, optimiser) if checkpoint is not None and checkpoint.exists() else 0
+    )
+    per_epoch = -(-len(data) // plan.batch)
+    updates = per_epoch * plan.epochs
+    for epoch in range(first, plan.epochs):
+        module.train()
+        torch.manual_seed(_mix(seed, epoch))
+        for index, batch in enumerate(torch.randperm(len(data)).split(plan.batch)):
+            done = epoch * per_epoch + index
+            for group in optimiser.param_groups:
+                group["lr"] = plan.learning_rate * _schedule((done + 0.5) / updates)
+            loss = _loss(plan, module, _shifted(data.images[batch], plan.shift), data.labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if progress is not None:
+                progress(
+                    Progress(
+                        epoch=epoch, epochs=plan.epochs, done=done + 1, updates=updates, loss=loss.item()
+                    )
+                )
+        if checkpoint is not None:
+            _save(checkpoint, key, epoch + 1, module, optimiser)
+    return half_precision(module)
+
+
+def _loss(
+    plan: Recipe, module: nn.Sequential, images: Float[Tensor, "n c h w"], labels: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    if plan.charge_penalty:
+        output, excess = _charged(module, images)
+    else:
+        output, excess = module(images), images.new_zeros(())
+    reconstruct = plan.task == "reconstruct"
+    loss = functional.mse_loss(output, images) if reconstruct else functional.cross_entropy(output, labels)
+    return loss + plan.charge_penalty * excess
+
+
+def _charged(
+    module: nn.Sequential, images: Float[Tensor, "n c h w"]
+) -> tuple[Float[Tensor, "n ..."], Float[Tensor, ""]]:
+    """The output, and by how much the charges of a step would exceed one threshold: mean square, summed over layers and both signs.
+
+    A converted neuron with activation a fires at the rate a / λ, λ nearly the largest activation of its layer, so the
+    positive and negative halves of the weights bring it the charges W⁺a / λ and W⁻a / λ in a step. The penalty does not
+    change when a layer is scaled, as conversion does not.
+    """
+    excess = images.new_zeros(())
+    signal = images
+    for layer in module:
+        output = layer(signal)
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            positive = {name: value.clamp(min=0) for name, value in layer.named_parameters()}
+            q_exc = torch.func.functional_call(layer, positive, (signal,))
+            q_inh = q_exc - output
+            threshold = _threshold(output)
+            for charge in (q_exc, q_inh):
+                excess = excess + (charge / threshold - 1).clamp(min=0).square().mean()
+        signal = output
+    return signal, excess
+
+
+def _threshold(output: Float[Tensor, "n ..."]) -> Float[Tensor, ""]:
+    """The activation that a full rate will stand for: the 99.9th percentile of the positive ones, which outliers cannot stretch."""
+    positive = output[output > 0]
+    if positive.numel() == 0:
+        return output.new_ones(())
+    return positive.kthvalue(math.ceil(0.999 * positive.numel())).values.clamp(min=1e-3)
+
+
+def _schedule(position: float) -> float:
+    """Share of the highest learning rate at a position between 0 and 1 of the training."""
+    warm = 0.05
+    return (
+        position / warm if position < warm else 0.5 + 0.5 * math.cos(math.pi * (position - warm) / (1 - warm))
+    )
+
+
+def _shifted(images: Float[Tensor, "n c h w"], shift: int) -> Float[Tensor, "n c h w"]:
+    """Each image moved by its own whole number of pixels, up to `shift` either way; black comes in from the border."""
+    if shift == 0:
+        return images
+    n, _channels, height, width = images.shape
+    padded = functional.pad(images, (shift, shift, shift, shift))
+    down, right = torch.randint(0, 2 * shift + 1, (2, n))
+    rows = (down[:, None] + torch.arange(height))[:, None, :, None]
+    columns = (right[:, None] + torch.arange(width))[:, None, None, :]
+    one = torch.arange(n)[:, None, None, None]
+    channel = torch.arange(images.shape[1])[None, :, None, None]
+    return padded[one, channel, rows, columns]
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """A seed of its own for each epoch."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:4], "big")
+
+
+def _key(plan: Recipe, data: Images, seed: int) -> str:
+    """What decides a training, as one hash."""
+    facts = json.dumps(
+        [plan.settings(), [dict(layer) for layer in plan.layers], data.name, len(data), seed], sort_keys=True
+    )
+    pixels = hashlib.sha256(data.images.numpy().tobytes() + data.labels.numpy().tobytes())
+    return hashlib.sha256(facts.encode() + pixels.digest()).hexdigest()
+
+
+def _save(path: Path, key: str, epochs: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    tensors = {f"module/{name}": tensor.contiguous() for name, tensor in module.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{name}": tensor.contiguous() for name, tensor in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata={"key": key, "epochs": str(epochs)})
+    os.replace(partial, path)
+
+
+def _restore(path: Path, key: str, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Put a saved state into module and optimiser; the number of epochs it has behind it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file, not a mapping
+    except (OSError, SafetensorError) as error:
+        msg = f"{path} cannot be read as a training checkpoint: {error}; delete it to begin again"
+        raise NetworkError(msg) from error
+    if facts.get("key") != key:
+        msg = f"{path} is the checkpoint of another recipe, seed or data; delete it or name another file"
+        raise NetworkError(msg)
+    module.load_state_dict(
+        {name.removeprefix("module/"): t for name, t in tensors.items() if name.startswith("module/")}
+    )
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser/"):
+            _, index, entry = name.split("/")
+            state.setdefault(int(index), {})[entry] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return int(facts["epochs"])

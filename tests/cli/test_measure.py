@@ -1,0 +1,247 @@
+"""The commands of the SPICE half, on a table that nobody needs to measure and a simulator that always agrees."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from snncircuit import shipped
+from snncircuit.characterise import run
+from snncircuit.characterise.cell import NeuronCell
+from snncircuit.characterise.drive import OperatingPoint
+from snncircuit.cli import given, main, summaries
+from snncircuit.cosim import validate as cosim
+from snncircuit.cosim.validate import Agreement
+from snncircuit.errors import CellError
+from snncircuit.reference import ideal_table
+from snncircuit.table import TransferTable
+
+INSPECTED = {
+    "threshold",
+    "threshold_charge",
+    "lowest_membrane",
+    "holes",
+    "one_step_memory",
+    "form",
+    "form_error",
+}
+
+
+def test_inspect_gives_every_promised_key_at_the_top_and_per_point(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(table), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert INSPECTED | {"provenance", "points"} <= found.keys()
+    assert [point["v_neg"] for point in found["points"]] == [0.0, -0.9, -1.8]
+    assert all(point.keys() >= INSPECTED for point in found["points"])
+    assert found["lowest_membrane"] == -1.8
+    assert found["provenance"]["title"] == "the ideal neuron"
+
+
+def test_inspect_for_people_shows_one_line_per_operating_point(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(table)]) == 0
+    out = capsys.readouterr().out
+    assert [
+        line.split()[0] for line in out.splitlines() if line.startswith("  -") or line.startswith("  0")
+    ] == [
+        "0",
+        "-0.9",
+        "-1.8",
+    ]
+    assert "the ideal neuron" in out
+
+
+def test_inspect_draws_when_asked(table: Path, tmp_path: Path) -> None:
+    assert main(["inspect", str(table), "--json", "--plot", str(tmp_path / "step.png")]) == 0
+    assert (tmp_path / "step.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_names_holes_and_their_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    found = summaries.inspection(
+        TransferTable.from_points(
+            "ideal", [ideal_table(-0.9)], {"ngspice": "none", "snncircuit": "0", "title": "one"}
+        )
+    )
+    found["points"][0]["reasons"] = ["timestep too small"]
+    summaries.show_inspection("ideal", found)
+    assert "hole at v_neg -0.9 V: timestep too small" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["inspect", "absent.nc"], "no table absent.nc"),
+        (["inspect", "absent"], "no neuron table called 'absent' ships with snncircuit; shipped: "),
+        (["characterise", "absent"], "no neuron netlist called 'absent' ships with snncircuit; shipped: "),
+        (["characterise", "./absent"], "absent"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_paragraph(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def point(v_neg: float, bias: float, matched: float) -> dict[str, object]:
+    return {
+        "v_neg": v_neg,
+        "teacher_forced": {"v_mem_rmse": abs(bias) * 2, "bias": bias, "spikes_disagreeing": 0.0},
+        "free_running": {"spikes_matched": matched, "spike_count_error": 1 - matched, "n_spikes": 10},
+        "energy_error": 0.01,
+        "energy_error_by_supply": {"vdd": 0.01} if v_neg else {"vdd": 0.02, "vneg": 0.03},
+        "energy": 1e-12,
+        "failures": ["hung"] if v_neg else [],
+    }
+
+
+def test_an_agreement_is_as_good_as_its_worst_point(capsys: pytest.CaptureFixture[str]) -> None:
+    found = summaries.agreement([point(0.0, 0.001, 1.0), point(-0.9, -0.002, 0.9)])
+    assert found["teacher_forced"] == {"v_mem_rmse": 0.004, "bias": -0.002, "spikes_disagreeing": 0.0}
+    assert found["free_running"]["spikes_matched"] == 0.9
+    assert found["free_running"]["spike_count_error"] == pytest.approx(0.1)
+    assert found["energy_error_by_supply"] == {"vdd": 0.02, "vneg": 0.03}
+    assert found["failures"] == 1
+    summaries.show_agreement("ideal", found)
+    assert "failed at v_neg -0.9 V: hung" in capsys.readouterr().out
+
+
+@pytest.fixture
+def simulator(table: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, list[object]]]:
+    """In place of ngspice: measures the ideal neuron whatever it is given, and agrees with every table."""
+    asked: list[tuple[object, list[object]]] = []
+
+    def characterise(neuron: object, cards: object, points: list[object], **tools: object):  # type: ignore[no-untyped-def]
+        asked.append((neuron, points))
+        tools["progress"](run.Progress(points=7, reused=3, finished=1, wanted=len(points)))  # type: ignore[operator]
+        return TransferTable.load(table), run.Report(points=7, reused=3, holes=0, seconds=1.5)
+
+    def agree(
+        loaded: object, neuron: object, cards: object, points: list[object], **tools: object
+    ) -> list[Agreement]:
+        asked.append((neuron, points))
+        tools["progress"](1, 1)  # type: ignore[operator]
+        return [
+            Agreement(
+                point={"corner": "tt", "temperature": 27.0, "v_dd": 1.8, "v_neg": v_neg},
+                v_mem_rmse=0.001,
+                bias=0.0,
+                spikes_disagreeing=0.0,
+                spikes_matched=1.0,
+                spike_count_error=0.0,
+                energy_error=0.01,
+                energy_error_by_supply={"vdd": 0.01},
+                n_spikes=10,
+                energy=1e-12,
+                failures=(),
+            )
+            for v_neg in (0.0, -0.9)
+        ]
+
+    monkeypatch.setattr(run, "characterise", characterise)
+    monkeypatch.setattr(cosim, "validate", agree)
+    return asked
+
+
+def test_characterise_measures_every_combination_and_reports_what_it_took(
+    simulator: list[tuple[object, list[OperatingPoint]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["characterise", "nmp_clocked", "--vneg", "0,-0.9", "--corner", "tt, ss", "--jobs", "1"]
+    path = tmp_path / "new" / "t.nc"
+    assert main([*words, "-o", str(path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"points": 7, "reused": 3, "holes": 0, "seconds": 1.5, "table": str(path)}
+    assert TransferTable.load(path).name == "ideal"
+    ((neuron, points),) = simulator
+    assert isinstance(neuron, NeuronCell)
+    assert [(p.corner, p.v_neg, p.v_dd, p.temperature) for p in points] == [
+        ("tt", 0.0, 1.8, 27.0),
+        ("tt", -0.9, 1.8, 27.0),
+        ("ss", 0.0, 1.8, 27.0),
+        ("ss", -0.9, 1.8, 27.0),
+    ]
+    assert main([*words, "-o", str(path), "--quick"]) == 0
+    assert "4 operating points from 7 samples, 3 of them reused, 0 holes, 1.5 s" in capsys.readouterr().out
+    coarse = simulator[1][0]
+    assert isinstance(coarse, NeuronCell)
+    assert set(coarse.range.q_common) < set(neuron.range.q_common)
+    assert coarse.range.q_common[-1] == neuron.range.q_common[-1]
+
+
+def test_validate_gives_every_promised_key(
+    simulator: list[tuple[object, list[object]]], table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "validate",
+        str(table),
+        "--netlist",
+        "nmp_clocked",
+        "--vneg",
+        "0,-0.9",
+        "--steps",
+        "10",
+        "--neurons",
+        "1",
+    ]
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["teacher_forced"]["v_mem_rmse"] == 0.001
+    assert said["free_running"]["spikes_matched"] == 1.0
+    assert said["free_running"]["spike_count_error"] == 0.0
+    assert said["energy_error"] == 0.01
+    assert said["energy_error_by_supply"] == {"vdd": 0.01}
+    assert [point["v_neg"] for point in said["points"]] == [0.0, -0.9]
+    assert main(words) == 0
+    assert "against live ngspice" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_measuring_says_that_samples_are_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "characterise", interrupt)
+    assert main(["characterise", "nmp_clocked", "--vneg", "0"]) == 130
+    assert re.search(
+        r"every finished sample is kept in .*sqlite; repeat the same command", capsys.readouterr().err
+    )
+
+
+def test_a_cell_without_cards_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    neuron = replace(given.cell("nmp_clocked"), models=None)
+    with pytest.raises(
+        CellError, match=r"names no transistor cards; give --models FILE \(shipped: .*generic180"
+    ):
+        given.cards(neuron, None)
+    assert "tt" in given.cards(neuron, shipped.find("devices", "generic180"))("tt").corner
+
+
+def test_doctor_tells_what_is_missing_and_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNNCIRCUIT_NGSPICE", "none")
+    assert main(["doctor", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said.keys() >= {"ngspice", "library", "self_test"}
+    assert said["ngspice"] is None
+    assert main(["doctor"]) == 0
+    assert "apt-get install" in capsys.readouterr().out
+
+
+def test_without_ngspice_characterising_is_refused_in_one_paragraph(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SNNCIRCUIT_NGSPICE", "none")
+    assert main(["characterise", "nmp_clocked", "--vneg", "0"]) == 2
+    err = capsys.readouterr().err
+    assert "no ngspice" in err
+    assert "Traceback" not in err

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+import torch
+
+from snncircuit.errors import NetworkError
+from snncircuit.network.convert import calibrate
+from snncircuit.study.datasets import load
+from snncircuit.study.recipes import RECIPES, recipe
+from snncircuit.study.training import build
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_plain_data(name: str) -> None:
+    plan = recipe(name)
+    assert plan.name == name
+    assert json.loads(json.dumps(plan.settings())) == plan.settings()
+    assert [dict(layer) for layer in plan.layers] == json.loads(
+        json.dumps([dict(layer) for layer in plan.layers])
+    )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_builds_a_convertible_network_that_fits_its_task(name: str) -> None:
+    plan, data = recipe(name), load("mnist", "test", 3)
+    module = build(plan).eval()
+    output = module(data.images)
+    assert output.shape == ((3, 10) if plan.task == "classify" else data.images.shape)
+    assert set(calibrate(module, data.images, "max").scales)
+
+
+def test_first_weights_keep_the_signal_alive_through_a_deep_network() -> None:
+    torch.manual_seed(0)
+    module = build(recipe("mnist-autoencoder"))
+    signal = torch.randn(50, 1, 28, 28)
+    module.requires_grad_(False)
+    for layer in module:
+        signal = layer(signal)
+        assert 0.2 < float(signal.square().mean()) < 5
+
+
+def test_the_paper_s_network_has_the_paper_s_layers() -> None:
+    shapes = [tuple(p.shape) for p in build(recipe("mnist-cnn")).parameters() if p.ndim > 1]
+    assert shapes == [(20, 1, 3, 3), (50, 20, 5, 5), (500, 800), (10, 500)]
+
+
+def test_an_unknown_recipe_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(NetworkError) as caught:
+        recipe("resnet")
+    expected = "no training recipe called 'resnet'; there are: mnist-autoencoder, mnist-cnn, mnist-gap"
+    assert str(caught.value) == expected
