@@ -26,6 +26,7 @@ STARTS_PROCESSES = {
     "probe",
     "doctor",
     "live",
+    "sandbox",
 }
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import math
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snncircuit.errors import CellError, UnitError
-from snncircuit.spice.netlist import Netlist, Subckt, parse_netlist
-from snncircuit.units import parse_number
+from snncircuit.characterise.fields import Place, Volts, read_table
+from snncircuit.characterise.layout import OPTIONAL, TOP, check_names, check_ports, check_timing, roles
+from snncircuit.errors import CellError
+from snncircuit.spice.netlist import Netlist, parse_netlist
 
 SCHEMA = 1
 FILE = "cell.toml"
-SUPPLY_NAMES = ("v_dd", "v_neg")
-Volts = float | str
 _TOLERANCE = 1e-9
 
 
@@ -211,12 +206,12 @@ def parse_cell(text: str, file: Path, netlist: Netlist | None = None) -> NeuronC
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         msg = f"{file}: not TOML: {error}"
         raise CellError(msg) from None
-    top = _Place(file, ())
+    top = Place(file, ())
     schema = data.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         msg = f"{file}: schema: expected {SCHEMA}, the one that this version of snncircuit reads, found {schema!r}"
         raise CellError(msg)
-    known = _read(data, top, _TOP, _OPTIONAL)
+    known = read_table(data, top, TOP, OPTIONAL)
     if netlist is None:
         netlist = parse_netlist(_inside(file.parent, known["netlist"], top.at("netlist")))
     subckt = netlist.subckts.get(known["subckt"].lower())
@@ -224,10 +219,10 @@ def parse_cell(text: str, file: Path, netlist: Netlist | None = None) -> NeuronC
         existing = ", ".join(s.name for s in netlist.subckts.values())
         msg = f"{file}: subckt: no subcircuit {known['subckt']!r} in {known['netlist']}; it has: {existing}"
         raise CellError(msg)
-    places = list(_roles(known))
-    _check_names(known, top)
-    spelled = _check_ports(places, subckt, top)
-    _check_timing(known, top)
+    places = list(roles(known))
+    check_names(known, top)
+    spelled = check_ports(places, subckt, top)
+    check_timing(known, top)
     for node in known["initial"]:
         if "." not in node and node.lower() not in subckt.nodes:
             msg = f"{file}: initial: no node {node!r} in {subckt.name} ({subckt.place}); it has: {', '.join(sorted(subckt.nodes))}"
@@ -259,277 +254,7 @@ def parse_cell(text: str, file: Path, netlist: Netlist | None = None) -> NeuronC
     )
 
 
-# Reading: a table of readers for each section; a reader takes a value and its place, and gives the value as it is kept.
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    file: Path
-    keys: tuple[str, ...]
-
-    def at(self, key: str) -> _Place:
-        return _Place(self.file, (*self.keys, key))
-
-    def error(self, expected: str, found: object) -> CellError:
-        return CellError(f"{self}: expected {expected}, found {found!r:.80}")
-
-    def __str__(self) -> str:
-        return f"{self.file}: {'.'.join(self.keys)}" if self.keys else str(self.file)
-
-
-Reader = Callable[[Any, _Place], Any]
-
-
-def _read(
-    data: object, place: _Place, required: Mapping[str, Reader], optional: Mapping[str, tuple[Reader, Any]]
-) -> dict[str, Any]:
-    """A table with known keys; unknown ones are refused first, as they are mostly the missing ones misspelt."""
-    if not isinstance(data, dict):
-        raise place.error("a table", data)
-    existing = ", ".join((*required, *optional))
-    for key in data:
-        if key not in required and key not in optional:
-            msg = f"{place}: unknown key {key!r}; the keys here are: {existing}"
-            raise CellError(msg)
-    values = {}
-    for key, reader in required.items():
-        if key not in data:
-            msg = f"{place}: the key {key!r} is missing; the keys here are: {existing}"
-            raise CellError(msg)
-        values[key] = reader(data[key], place.at(key))
-    for key, (reader, default) in optional.items():
-        values[key] = reader(data[key], place.at(key)) if key in data else default
-    return values
-
-
-def _table(
-    required: Mapping[str, Reader], optional: Mapping[str, tuple[Reader, Any]] | None = None
-) -> Reader:
-    return lambda value, place: _read(value, place, required, optional or {})
-
-
-def _named(reader: Reader) -> Reader:
-    """A table whose keys are names that the file chooses."""
-
-    def read(value: Any, place: _Place) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise place.error("a table", value)
-        return {key: reader(entry, place.at(key)) for key, entry in value.items()}
-
-    return read
-
-
-def _text(value: Any, place: _Place) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise place.error("a text in one line", value)
-    return value
-
-
-def _number(value: Any, place: _Place) -> float:
-    if isinstance(value, str):
-        try:
-            return parse_number(value)
-        except UnitError as error:
-            msg = f"{place}: {error}"
-            raise CellError(msg) from None
-    number = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):
-            number = float(value)
-    if not math.isfinite(number):
-        raise place.error("a number, or a SPICE number such as '200n'", value)
-    return number
-
-
-def _bounded(low: float, *, open_: bool = False) -> Reader:
-    def read(value: Any, place: _Place) -> float:
-        number = _number(value, place)
-        if number < low or (open_ and number == low):
-            raise place.error(f"a number {'above' if open_ else 'of at least'} {low:g}", value)
-        return number
-
-    return read
-
-
-_positive, _not_negative = _bounded(0.0, open_=True), _bounded(0.0)
-
-
-def _count(value: Any, place: _Place) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise place.error("a whole number of at least 1", value)
-    return value
-
-
-def _volts(value: Any, place: _Place) -> Volts:
-    if isinstance(value, str) and value in SUPPLY_NAMES:
-        return value
-    try:
-        return _number(value, place)
-    except CellError:
-        raise place.error(f"a voltage as a number, or one of {', '.join(SUPPLY_NAMES)}", value) from None
-
-
-def _direction(value: Any, place: _Place) -> str:
-    if value not in ("in", "out"):
-        raise place.error(
-            "'out' (synapses draw current out of the port) or 'in' (they push current into it)", value
-        )
-    return str(value)
-
-
-def _numbers(value: Any, place: _Place) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) < 2:
-        raise place.error("a list of two or more numbers", value)
-    numbers = tuple(_number(entry, place) for entry in value)
-    if any(b <= a for a, b in itertools.pairwise(numbers)):
-        raise place.error("ascending numbers", value)
-    return numbers
-
-
-def _pair(value: Any, place: _Place) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise place.error("a list [lowest, highest]", value)
-    numbers = tuple(_number(entry, place) for entry in value)
-    if numbers[0] > numbers[1]:
-        raise place.error("a list [lowest, highest]", value)
-    return numbers
-
-
-def _charges(value: Any, place: _Place) -> tuple[float, ...]:
-    numbers = _numbers(value, place)
-    if numbers[0] != 0:
-        raise place.error("charges that begin with 0", value)
-    return numbers
-
-
-def _net(value: Any, place: _Place) -> tuple[float, ...]:
-    low, high = _pair(value, place)
-    if not low < 0 < high:
-        raise place.error("a net charge on either side of 0, such as [-4.0, 4.0]", value)
-    return low, high
-
-
-_INPUT = _table({"port": _text, "direction": _direction, "line_capacitance": _not_negative})
-_TOP: Mapping[str, Reader] = {
-    "schema": _number,
-    "name": _text,
-    "title": _text,
-    "netlist": _text,
-    "subckt": _text,
-    "step": _table(
-        {
-            "duration": _positive,
-            "pulse_start": _not_negative,
-            "pulse_width": _positive,
-            "pulse_edge": _positive,
-            "max_time_step": _positive,
-        }
-    ),
-    "membrane": _table({"port": _text, "rest": _number, "capacitance": _positive, "threshold": _positive}),
-    "spike": _table({"port": _text, "load": _not_negative, "level": _number, "max_per_step": _count}),
-    "inputs": _table({"exc": _INPUT, "inh": _INPUT}),
-    "supplies": _named(_table({"port": _text, "voltage": _volts}, {"share": (_count, 1)})),
-    "range": _table({"v_neg": _pair, "v_dd": _pair, "q_common": _charges, "q_net": _net, "v_mem": _pair}),
-    "limits": _table({"terminal": _positive}),
-}
-_OPTIONAL: Mapping[str, tuple[Reader, Any]] = {
-    "ground": (_text, None),
-    "models": (_text, None),
-    "biases": (_named(_table({"port": _text}, {"voltage": (_volts, None), "current": (_number, None)})), {}),
-    "clocks": (
-        _named(
-            _table(
-                {
-                    "port": _text,
-                    "low": _volts,
-                    "high": _volts,
-                    "delay": _not_negative,
-                    "width": _positive,
-                    "edge": _positive,
-                }
-            )
-        ),
-        {},
-    ),
-    "initial": (_named(_volts), {}),
-}
-
-
-def _roles(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(key path, port) of every role."""
-    if known["ground"] is not None:
-        yield "ground", known["ground"]
-    for key in ("membrane", "spike"):
-        yield f"{key}.port", known[key]["port"]
-    for key in ("inputs", "supplies", "biases", "clocks"):
-        for name, entry in known[key].items():
-            yield f"{key}.{name}.port", entry["port"]
-
-
-def _check_ports(roles: list[tuple[str, str]], subckt: Subckt, top: _Place) -> dict[str, str]:
-    """Each port has one role and each role a port; gives lower case -> spelling of the netlist."""
-    spelled = {port.lower(): port for port in subckt.ports}
-    taken: dict[str, str] = {}
-    for key, port in roles:
-        if port.lower() not in spelled:
-            msg = (
-                f"{top.file}: {key}: the subcircuit {subckt.name} ({subckt.place}) has no port {port!r}; "
-                f"its ports: {' '.join(subckt.ports)}"
-            )
-            raise CellError(msg)
-        earlier = taken.setdefault(port.lower(), key)
-        if earlier != key:
-            msg = (
-                f"{top.file}: {key}: the port {port!r} already is {earlier}; expected one role for each port"
-            )
-            raise CellError(msg)
-    for folded, port in spelled.items():
-        if folded not in taken:
-            msg = (
-                f"{top.file}: the port {port!r} of {subckt.name} ({subckt.place}) has no role; expected it under ground, membrane, "
-                f"spike, inputs, supplies, biases or clocks; with a role: {', '.join(taken)}"
-            )
-            raise CellError(msg)
-    return spelled
-
-
-def _check_names(known: Mapping[str, Any], top: _Place) -> None:
-    """The names of sources become names of elements and of energies: plain, and each once."""
-    taken = {"synapse": "the source of the synapses"}
-    for key in ("supplies", "biases", "clocks"):
-        for name in known[key]:
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise top.at(key).error("a name of small letters, digits and '_'", name)
-            if name in taken:
-                msg = f"{top.at(key).at(name)}: the name {name!r} already is {taken[name]}; expected another name"
-                raise CellError(msg)
-            taken[name] = f"{key}.{name}"
-    if not known["supplies"]:
-        msg = f"{top.at('supplies')}: expected at least one supply, such as [supplies.vdd]; found none"
-        raise CellError(msg)
-    for name, bias in known["biases"].items():
-        if (bias["voltage"] is None) == (bias["current"] is None):
-            found = "neither" if bias["current"] is None else "both"
-            msg = f"{top.at('biases').at(name)}: expected either voltage or current, found {found}"
-            raise CellError(msg)
-
-
-def _check_timing(known: Mapping[str, Any], top: _Place) -> None:
-    step = known["step"]
-    if step["pulse_width"] <= step["pulse_edge"]:
-        raise top.at("step").at("pulse_width").error("more than pulse_edge", step["pulse_width"])
-    end = step["pulse_start"] + step["pulse_width"] + step["pulse_edge"]
-    if end > step["duration"]:
-        raise top.at("step").error(f"a pulse that ends within the step of {step['duration']:g} s", end)
-    for name, clock in known["clocks"].items():
-        place = top.at("clocks").at(name)
-        if clock["width"] <= clock["edge"]:
-            raise place.at("width").error("more than edge", clock["width"])
-        if clock["delay"] + clock["width"] + clock["edge"] > step["duration"]:
-            raise place.error(f"a pulse that ends within the step of {step['duration']:g} s", clock)
-
-
-def _inside(folder: Path, name: str, place: _Place) -> Path:
+def _inside(folder: Path, name: str, place: Place) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise place.error(f"a file inside {folder}", name)

@@ -5,9 +5,7 @@ Nothing here runs a simulator, so the experiment is deterministic and resumable:
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,88 +13,13 @@ from numpy.typing import NDArray
 from snncircuit import lookup
 from snncircuit.characterise import figures, grid
 from snncircuit.characterise.cell import NeuronCell
-from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, sources
-from snncircuit.errors import CharacterisationError
+from snncircuit.characterise.drive import OperatingPoint, sources
+from snncircuit.characterise.edges import find_edges
+from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_scale
 from snncircuit.table import FILLED, HOLE, MEASURED, OperatingTable
 
-T = TypeVar("T")
-Experiment = Generator[list[Drive], list[Sample], T]
-
-EDGE_TOLERANCE = 1e-4  # thresholds; an edge this wrong misjudges one step in some ten thousand
-_NEVER = 20.0  # thresholds beyond the last edge
-_FLOOR_STEPS = 24
 _HELD_OUT = 24
 _MEMORY_PULSES = ((1.0, 1.0), (2.0, 2.0), (0.25, 0.0), (0.0, 0.25))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """What one threshold is at an operating point.
-
-    Attributes:
-        rest: V.
-        volts: V above rest.
-        charge: C of excitatory charge.
-        gain_inh: what inhibitory charge takes from the membrane, per excitatory charge of the same size.
-        energy_exc: J of each supply per threshold of q_exc.
-        energy_inh: J of each supply per threshold of q_inh.
-    """
-
-    rest: float
-    volts: float
-    charge: float
-    gain_inh: float = 1.0
-    energy_exc: tuple[float, ...] = ()
-    energy_inh: tuple[float, ...] = ()
-
-    def drive(self, v_mem: float, *pulses: tuple[float, float]) -> Drive:
-        """A drive given in thresholds: start of the membrane above rest, then (q_exc, gain_inh * q_inh) of each step."""
-        return Drive(
-            v_mem=self.rest + v_mem * self.volts,
-            q_exc=tuple(e * self.charge for e, _ in pulses),
-            q_inh=tuple(i / self.gain_inh * self.charge for _, i in pulses),
-        )
-
-    def membrane(self, volts: float) -> float:
-        """Thresholds above rest."""
-        return (volts - self.rest) / self.volts
-
-
-@dataclass(slots=True)
-class _Search:
-    """Bisection for the would-be membrane from which a column gives at least ``spikes`` spikes."""
-
-    start: int
-    common: int
-    spikes: int
-    guess: float
-    low: float = -np.inf
-    high: float = np.inf
-    reach: float = 0.01
-    failure: str | None = field(default=None)
-
-    def next(self) -> float | None:
-        if self.failure is not None or self.high - self.low <= EDGE_TOLERANCE or self.reach > 4.0:
-            return None
-        if np.isfinite(self.low) and np.isfinite(self.high):
-            return (self.low + self.high) / 2
-        side = -1.0 if self.high < np.inf else 1.0
-        return self.guess + side * self.reach
-
-    def learn(self, x: float, sample: Sample) -> None:
-        if sample.failure is not None:
-            self.failure = sample.failure
-            return
-        if sample.spikes[0] >= self.spikes:
-            self.high = min(self.high, x)
-        else:
-            self.low = max(self.low, x)
-        if not (np.isfinite(self.low) and np.isfinite(self.high)):
-            self.reach *= 3.0
-
-    @property
-    def found(self) -> bool:
-        return self.failure is None and self.high - self.low <= EDGE_TOLERANCE
 
 
 def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingTable]:
@@ -107,11 +30,11 @@ def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingT
     """
     common = np.array(cell.range.q_common)
     net_inh, net_exc = -cell.range.q_net[0], cell.range.q_net[1]
-    scale = yield from _scale(cell, point)
+    scale = yield from find_scale(cell, point)
     v_high = scale.membrane(cell.range.v_mem[1])
-    v_low = yield from _floor(cell, scale, net_inh)
+    v_low = yield from find_floor(cell, scale, net_inh)
     start = grid.starts(v_low, v_high)
-    edge, reasons = yield from _edges(scale, cell.spike.max_per_step, start, common)
+    edge, reasons = yield from find_edges(scale, cell.spike.max_per_step, start, common)
     count = grid.counts(cell.spike.max_per_step)
     overdrive = grid.overdrives(v_low, v_high, net_exc, net_inh, cell.spike.max_per_step)
     x = grid.would_be(overdrive, count, edge)
@@ -174,94 +97,6 @@ def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingT
     return replace(table, figures={**table.figures, **figures.derive(table), **held_out, **memory})
 
 
-def _scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
-    """Threshold charge by sections of three, so that the drives do not depend on how many run at once; then the voltage it reaches."""
-    rest = cell.membrane.rest
-    guess = cell.membrane.capacitance * cell.membrane.threshold
-    low, high = 0.0, 2.5 * guess
-    samples = yield [Drive(v_mem=rest, q_exc=(q,), q_inh=(0.0,)) for q in (low, high)]
-    spikes = [_require(s, cell, point).spikes[0] for s in samples]
-    if spikes[0] or not spikes[1]:
-        msg = (
-            f"{cell.name} at {point} has no threshold: expected no spike without input and one with {high:.3g} C in one pulse, "
-            f"found {spikes[0]} and {spikes[1]}; check the cell's capacitance, its supplies and the port of the spike"
-        )
-        raise CharacterisationError(msg)
-    while high - low > EDGE_TOLERANCE / 2 * guess:
-        charges = [low + (high - low) * k / 4 for k in (1, 2, 3)]
-        samples = yield [Drive(v_mem=rest, q_exc=(q,), q_inh=(0.0,)) for q in charges]
-        for charge, sample in zip(charges, samples, strict=True):
-            if _require(sample, cell, point).spikes[0]:
-                high = charge
-                break
-            low = charge
-    (sample,) = yield [Drive(v_mem=rest, q_exc=(low,), q_inh=(0.0,))]
-    charge = (low + high) / 2
-    scale = Scale(
-        rest=rest, volts=(_require(sample, cell, point).v_mem[1] - rest) * charge / low, charge=charge
-    )
-    pulse = 0.5
-    samples = yield [
-        scale.drive(v, (e, i))
-        for v, e, i in ((0.0, 0.0, 0.0), (0.0, pulse, 0.0), (pulse, 0.0, 0.0), (pulse, 0.0, pulse))
-    ]
-    rest_alone, excited, alone, inhibited = (_require(s, cell, point) for s in samples)
-    return replace(
-        scale,
-        gain_inh=(alone.v_mem[1] - inhibited.v_mem[1]) / scale.volts / pulse,
-        energy_exc=tuple(
-            (b[0] - a[0]) / pulse for a, b in zip(rest_alone.energy, excited.energy, strict=True)
-        ),
-        energy_inh=tuple((b[0] - a[0]) / pulse for a, b in zip(alone.energy, inhibited.energy, strict=True)),
-    )
-
-
-def _floor(cell: NeuronCell, scale: Scale, q_inh: float) -> Experiment[float]:
-    """Where the strongest inhibition leaves the membrane after some steps, thresholds; the lowest start worth measuring."""
-    (sample,) = yield [scale.drive(0.0, *([(0.0, q_inh)] * _FLOOR_STEPS))]
-    if sample.failure is not None:
-        msg = f"{cell.name}: the simulation of its strongest inhibition, {q_inh:g} thresholds a step, failed: {sample.failure}"
-        raise CharacterisationError(msg)
-    return min(scale.membrane(min(sample.v_mem)), 0.0)
-
-
-def _edges(
-    scale: Scale, max_spikes: int, start: NDArray[np.float64], common: NDArray[np.float64]
-) -> Experiment[tuple[NDArray[np.float64], list[str]]]:
-    """The firing edges, shape (N, V, C), and what could not be found; a column without an edge takes its neighbour's."""
-    edge = np.zeros((max_spikes, start.size, common.size))
-    reasons: list[str] = []
-    for n in range(max_spikes):
-        guesses = np.ones(edge.shape[1:]) if n == 0 else 2 * edge[n - 1] - (edge[n - 2] if n > 1 else 0.0)
-        searches = [
-            _Search(start=v, common=c, spikes=n + 1, guess=float(guesses[v, c]))
-            for v, c in np.ndindex(guesses.shape)
-        ]
-        while asked := [(s, x) for s in searches if (x := s.next()) is not None]:
-            pulses = [grid.charges(np.asarray(x - start[s.start]), common[s.common]) for s, x in asked]
-            samples = yield [
-                scale.drive(start[s.start], (float(e), float(i)))
-                for (s, _), (e, i) in zip(asked, pulses, strict=True)
-            ]
-            for (search, x), sample in zip(asked, samples, strict=True):
-                search.learn(x, sample)
-        known = np.array([s.found for s in searches]).reshape(guesses.shape)
-        reasons += [
-            f"edge of spike {n + 1} at v_mem {start[s.start]:.3f}, q_common {common[s.common]:g}: {s.failure}"
-            for s in searches
-            if s.failure
-        ]
-        if not known.any():
-            # No start and no charge gives so many spikes: an edge that nothing reaches.
-            edge[n] = guesses + _NEVER
-            continue
-        found = np.array([(s.low + s.high) / 2 if s.found else 0.0 for s in searches]).reshape(guesses.shape)
-        edge[n] = grid.fill(found, known, (start, common))
-        if n:
-            edge[n] = np.maximum(edge[n], edge[n - 1] + 0.1)
-    return edge, reasons
-
-
 def _held_out(table: OperatingTable, scale: Scale) -> Experiment[dict[str, float]]:
     """The interpolation held against steps that are no nodes: seeded, so that a repeated experiment asks the same."""
     random = np.random.default_rng(20201)
@@ -294,13 +129,6 @@ def _memory(table: OperatingTable, scale: Scale) -> Experiment[dict[str, float]]
     alone = yield [scale.drive(scale.membrane(s.v_mem[1]), pulse) for s in done]
     differences = [a.v_mem[2] - b.v_mem[1] for a, b in zip(done, alone, strict=True) if b.failure is None]
     return {"one_step_memory": _rms(np.array(differences)) / scale.volts}
-
-
-def _require(sample: Sample, cell: NeuronCell, point: OperatingPoint) -> Sample:
-    if sample.failure is not None:
-        msg = f"{cell.name} at {point}: the search for its threshold failed: {sample.failure}"
-        raise CharacterisationError(msg)
-    return sample
 
 
 def _rms(values: NDArray[np.float64]) -> float:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import snncircuit
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, deck, read
-from snncircuit.characterise.experiment import Experiment, experiment
+from snncircuit.characterise.experiment import experiment
+from snncircuit.characterise.scale import Experiment
 from snncircuit.spice.cache import SampleCache
 from snncircuit.spice.deck import Deck, Options
 from snncircuit.spice.engine import Outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(part, dpi=160)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         msg = f"cannot write figure {path}: {error.strerror or error}"
         raise SnnCircuitError(msg) from error

@@ -40,7 +40,7 @@ def plot_table(table: TransferTable) -> Figure:
     """Six views of a table; curves are coloured by v_neg, single maps show the deepest one, at nominal corner and temperature."""
     points = _at_nominal(table)
     deepest = points[-1]
-    figure = new_figure(13.5, 7.6)
+    figure = new_figure(14.2, 7.6)
     axes = figure.subplots(2, 3)
     colours = [colormaps["viridis"](0.9 * k / max(len(points) - 1, 1)) for k in range(len(points))]
     _draw_map(figure, axes[0, 0], deepest)
@@ -116,7 +116,7 @@ def _draw_map(figure: Figure, axes: Axes, table: OperatingTable) -> None:
     bar.set_label("% of threshold")
     axes.set_xlabel("membrane before the step (thresholds)")
     axes.set_ylabel("net charge (thresholds)")
-    _title(axes, f"membrane beyond the ideal neuron, VNEG {table.point['v_neg']:g} V")
+    _title(axes, f"membrane beyond the ideal neuron, VNEG {_label(table)}")
 
 
 def _draw_leak(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
@@ -165,9 +165,16 @@ def _draw_edges(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[
 
 def _draw_rate(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
     charge = np.linspace(0.0, 1.2, 61)
-    axes.plot(charge, charge.clip(max=1.0), color=GREY, linestyle="--", label="ideal")
+    ideal = np.floor(_RATE_STEPS * charge.clip(max=1.0) + 1e-9) / _RATE_STEPS
+    axes.plot(charge, ideal, color=GREY, linestyle="--", label="ideal")
+    departure = axes.inset_axes((0.6, 0.1, 0.38, 0.3))
+    plain(departure)
     for table, colour in zip(points, colours, strict=True):
-        axes.plot(charge, firing_rate(table, charge), color=colour, label=_label(table))
+        rate = firing_rate(table, charge)
+        axes.plot(charge, rate, color=colour, label=_label(table))
+        departure.plot(charge, 100 * (rate - ideal), color=colour)
+    departure.set_title("minus ideal (% of full rate)", fontsize=8)
+    departure.tick_params(labelsize=8)
     axes.set_xlabel("constant excitation (thresholds per step)")
     axes.set_ylabel("rate (spikes per step)")
     _title(axes, "f–I curve")
@@ -190,13 +197,13 @@ def _draw_energy(axes: Axes, table: OperatingTable) -> None:
         axes.plot([], [], linestyle="none", label=f"{hidden} smaller")
     axes.set_xlabel("membrane (thresholds)")
     axes.set_ylabel(f"energy of a step without input ({unit})")
-    axes.legend(frameon=False, fontsize=9)
-    _title(axes, f"energy from each supply, VNEG {table.point['v_neg']:g} V")
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _title(axes, f"energy from each supply, VNEG {_label(table)}")
     plain(axes)
 
 
 def _label(table: OperatingTable) -> str:
-    return f"{table.point['v_neg']:g} V"
+    return f"{table.point['v_neg']:g} V".replace("-", "−")
 
 
 def _few_labels(axes: Axes) -> None:

@@ -33,9 +33,9 @@ class Diagnosis:
         return asdict(self)
 
     def text(self) -> str:
-        """For people: three lines where all is well, else what to do."""
+        """For people: what was found, or why nothing was and what to do."""
         if not self.ok:
-            return f"ngspice    none\nself-test  {self.self_test}\ninstall    {self.how_to_install}"
+            return f"ngspice    none\nself-test  {self.self_test}"
         return (
             f"ngspice    {self.ngspice}\n{self.kind:<10} {self.library}\nself-test  passed: {self.self_test}"
         )

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snncircuit.errors import NetworkError
 from snncircuit.network.files import half_precision
+from snncircuit.study.checkpoint import restore, save
 from snncircuit.study.datasets import Images
+from snncircuit.study.penalty import charge_excess
 from snncircuit.study.recipes import Recipe, Task, recipe
 
 
@@ -119,7 +117,7 @@ def _train(
     optimiser = torch.optim.AdamW(module.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     key = _key(plan, data, seed)
     first = (
-        _restore(checkpoint, key, module, optimiser) if checkpoint is not None and checkpoint.exists() else 0
+        restore(checkpoint, key, module, optimiser) if checkpoint is not None and checkpoint.exists() else 0
     )
     per_epoch = -(-len(data) // plan.batch)
     updates = per_epoch * plan.epochs
@@ -141,7 +139,7 @@ def _train(
                     )
                 )
         if checkpoint is not None:
-            _save(checkpoint, key, epoch + 1, module, optimiser)
+            save(checkpoint, key, epoch + 1, module, optimiser)
     return half_precision(module)
 
 
@@ -149,44 +147,12 @@ def _loss(
     plan: Recipe, module: nn.Sequential, images: Float[Tensor, "n c h w"], labels: Int[Tensor, " n"]
 ) -> Float[Tensor, ""]:
     if plan.charge_penalty:
-        output, excess = _charged(module, images)
+        output, excess = charge_excess(module, images)
     else:
         output, excess = module(images), images.new_zeros(())
     reconstruct = plan.task == "reconstruct"
     loss = functional.mse_loss(output, images) if reconstruct else functional.cross_entropy(output, labels)
     return loss + plan.charge_penalty * excess
-
-
-def _charged(
-    module: nn.Sequential, images: Float[Tensor, "n c h w"]
-) -> tuple[Float[Tensor, "n ..."], Float[Tensor, ""]]:
-    """The output, and by how much the charges of a step would exceed one threshold: mean square, summed over layers and both signs.
-
-    A converted neuron with activation a fires at the rate a / λ, λ nearly the largest activation of its layer, so the
-    positive and negative halves of the weights bring it the charges W⁺a / λ and W⁻a / λ in a step. The penalty does not
-    change when a layer is scaled, as conversion does not.
-    """
-    excess = images.new_zeros(())
-    signal = images
-    for layer in module:
-        output = layer(signal)
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            positive = {name: value.clamp(min=0) for name, value in layer.named_parameters()}
-            q_exc = torch.func.functional_call(layer, positive, (signal,))
-            q_inh = q_exc - output
-            threshold = _threshold(output)
-            for charge in (q_exc, q_inh):
-                excess = excess + (charge / threshold - 1).clamp(min=0).square().mean()
-        signal = output
-    return signal, excess
-
-
-def _threshold(output: Float[Tensor, "n ..."]) -> Float[Tensor, ""]:
-    """The activation that a full rate will stand for: the 99.9th percentile of the positive ones, which outliers cannot stretch."""
-    positive = output[output > 0]
-    if positive.numel() == 0:
-        return output.new_ones(())
-    return positive.kthvalue(math.ceil(0.999 * positive.numel())).values.clamp(min=1e-3)
 
 
 def _schedule(position: float) -> float:
@@ -223,37 +189,3 @@ def _key(plan: Recipe, data: Images, seed: int) -> str:
     )
     pixels = hashlib.sha256(data.images.numpy().tobytes() + data.labels.numpy().tobytes())
     return hashlib.sha256(facts.encode() + pixels.digest()).hexdigest()
-
-
-def _save(path: Path, key: str, epochs: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-    tensors = {f"module/{name}": tensor.contiguous() for name, tensor in module.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{name}": tensor.contiguous() for name, tensor in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"key": key, "epochs": str(epochs)})
-    os.replace(partial, path)
-
-
-def _restore(path: Path, key: str, module: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Put a saved state into module and optimiser; the number of epochs it has behind it."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file, not a mapping
-    except (OSError, SafetensorError) as error:
-        msg = f"{path} cannot be read as a training checkpoint: {error}; delete it to begin again"
-        raise NetworkError(msg) from error
-    if facts.get("key") != key:
-        msg = f"{path} is the checkpoint of another recipe, seed or data; delete it or name another file"
-        raise NetworkError(msg)
-    module.load_state_dict(
-        {name.removeprefix("module/"): t for name, t in tensors.items() if name.startswith("module/")}
-    )
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser/"):
-            _, index, entry = name.split("/")
-            state.setdefault(int(index), {})[entry] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(facts["epochs"])

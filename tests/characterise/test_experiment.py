@@ -13,7 +13,8 @@ from snncircuit import lookup
 from snncircuit.characterise import figures
 from snncircuit.characterise.cell import NeuronCell, load_cell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample
-from snncircuit.characterise.experiment import Experiment, experiment
+from snncircuit.characterise.experiment import experiment
+from snncircuit.characterise.scale import Experiment
 from snncircuit.errors import CharacterisationError
 from snncircuit.table import OperatingTable
 

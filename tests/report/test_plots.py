@@ -40,7 +40,7 @@ def dataset(
     for v_neg, value in zip(v_negs, values, strict=True):
         for neuron in ("circuit", "ideal"):
             own = {f"{s}{by}": None for s in ("accuracy", "mse") for by in ("", "_by_step")}
-            own |= {score: value, f"{score}_by_step": [value, value], f"ann_{score}": value / 2}
+            own |= {score: value, f"{score}_by_step": [value, value], f"ann_{score}": values[-1]}
             layers = {"conv1": 1.0, "fc1": 2.0}
             own |= {"spikes": layers, "clipped_charge": layers, "rate_rmse": layers}
             own |= {"out_of_range_fraction": 0.0, "v_lb": v_neg / 0.9}
@@ -84,11 +84,14 @@ def test_a_term_that_has_no_name_here_is_not_lost() -> None:
 
 
 def test_small_supplies_stand_together_and_a_single_one_keeps_its_name() -> None:
-    labels = [share.label for share in shares(dataset())]
-    assert "static, crowbar: vdd" in labels
-    assert "static, crowbar: pcas" in labels
-    two = ENERGY | {"ncas": {"static": 1e-11}}
-    assert "static, crowbar: 2 others" in [share.label for share in shares(dataset(energy=two))]
+    large = {"vdd": {"static": 9e-9}, "vneg": {"static": 1e-9}}
+    one, two = (
+        large | {"pcas": {"static": 2e-11}},
+        large | {"pcas": {"static": 2e-11}, "ncas": {"crowbar": 1e-11}},
+    )
+    named = ["static, crowbar: vdd", "static, crowbar: vneg"]
+    assert [share.label for share in shares(dataset(energy=one))] == [*named, "static, crowbar: pcas"]
+    assert [share.label for share in shares(dataset(energy=two))] == [*named, "static, crowbar: 2 others"]
 
 
 def test_the_bars_of_a_sweep_reach_from_the_negative_parts_to_the_positive_ones() -> None:

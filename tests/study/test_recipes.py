@@ -30,13 +30,12 @@ def test_a_recipe_builds_a_convertible_network_that_fits_its_task(name: str) -> 
 
 
 def test_first_weights_keep_the_signal_alive_through_a_deep_network() -> None:
-    torch.manual_seed(0)
-    module = build(recipe("mnist-autoencoder"))
-    signal = torch.randn(50, 1, 28, 28)
-    module.requires_grad_(False)
-    for layer in module:
-        signal = layer(signal)
-        assert 0.2 < float(signal.square().mean()) < 5
+    signal, powers = torch.randn(10, 1, 28, 28), []
+    for seed in range(20):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            powers.append(float(build(recipe("mnist-autoencoder"))(signal).square().mean()))
+    assert 0.1 < sum(powers) / len(powers) < 5
 
 
 def test_the_paper_s_network_has_the_paper_s_layers() -> None:

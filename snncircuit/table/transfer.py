@@ -1,19 +1,4 @@
-"""The transfer table of a neuron: the one bridge between the SPICE half and the torch half.
-
-One network step of a neuron maps ``(v_mem, q_exc, q_inh)`` to ``(v_next, spikes, energy of each supply)``. All three inputs are in
-thresholds: the membrane above rest in units of ``threshold``, the charges in units of ``threshold_charge``. The table is a grid over the
-start ``v_mem``, the charge that both inputs share, ``q_common = min(q_exc, gain_inh * q_inh)``, and the would-be membrane
-``x = v_mem + q_exc - gain_inh * q_inh``, because in these coordinates every node can be measured. It holds
-
-* ``edge[spike, v_mem, q_common]``: the x from which on the step gives at least 1, 2, … spikes;
-* ``residual[v_mem, q_common, node]``: ``v_next - (x - spikes)``, what the circuit does beyond the ideal neuron, on nodes that follow
-  the edges (``overdrive``), so that no interpolation ever crosses a firing edge;
-* ``energy[supply, v_mem, q_common, node]``: joule that each supply delivers in the step beyond its synaptic part
-  ``energy_exc * q_exc + energy_inh * q_inh``, which is linear in the charges and would have a kink in these coordinates.
-
-The overdrive of a node is ``x - edge_1`` (negative) where the neuron stays silent, ``(x - edge_n) / (edge_{n+1} - edge_n)`` between two
-edges and ``x - edge_n`` beyond the last. The operating point (corner, temperature, v_dd, v_neg) is four more axes.
-"""
+"""Operating tables on a grid of operating points, and their file."""
 
 from __future__ import annotations
 
@@ -29,97 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from snncircuit.errors import TableError
+from snncircuit.table.damage import SCHEMA, check_shape, check_values
+from snncircuit.table.operating import FIGURES, POINT_AXES, SHEETS, OperatingTable, Supply
 
-SCHEMA = 1
-POINT_AXES = ("corner", "temperature", "v_dd", "v_neg")
-FILLED, MEASURED, HOLE = 0, 1, 2
-_MAX_VALUES = 200_000_000  # refuse headers that would allocate more than 1.6 GB
 _TOLERANCE = 1e-6
-
-SHEETS = {
-    "start": ("v_mem",),
-    "overdrive": ("node",),
-    "edge": ("spike", "v_mem", "q_common"),
-    "residual": ("v_mem", "q_common", "node"),
-    "energy": ("supply", "v_mem", "q_common", "node"),
-    "energy_exc": ("supply",),
-    "energy_inh": ("supply",),
-    "state": ("v_mem", "q_common", "node"),
-}
-FIGURES = {
-    "threshold": ("V", "membrane above rest that just fires"),
-    "threshold_charge": ("C", "charge of one excitatory pulse that lifts the membrane from rest to firing"),
-    "v_low": ("1", "lowest start of a step that was measured, thresholds above rest"),
-    "v_high": ("1", "highest start of a step that was measured, thresholds above rest"),
-    "net_inh": ("1", "strongest net inhibition of a step that was measured, thresholds"),
-    "net_exc": ("1", "strongest net excitation of a step that was measured, thresholds"),
-    "lowest_membrane": ("V", "membrane after 1000 steps of the strongest inhibition in the table"),
-    "reset_charge": ("1", "what a spike takes from the membrane at the firing edge, thresholds"),
-    "leak": ("1", "change of a membrane at rest in a step without input, thresholds"),
-    "gain_inh": (
-        "1",
-        "what an inhibitory charge takes from a membrane at half threshold, per excitatory charge of the same size",
-    ),
-    "one_step_memory": ("1", "rms effect of the previous step's pulses on a step, thresholds"),
-    "held_out_error": (
-        "1",
-        "rms error of the interpolated membrane on random points that are no nodes, thresholds",
-    ),
-    "held_out_spikes": ("1", "share of those points whose spike count differs"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
-    """A source whose energy is measured.
-
-    Attributes:
-        name: as in the cell description.
-        kind: "rail", "bias", "clock" or "synapse" (the source of the inhibitory synapses' current).
-        voltage: V; of a clock its high level.
-    """
-
-    name: str
-    kind: str
-    voltage: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatingTable:
-    """The step of a neuron at one operating point; arrays as in the module's docstring, figures as in ``FIGURES``.
-
-    Attributes:
-        point: the operating point, ``{corner, temperature (degC), v_dd (V), v_neg (V)}``.
-        start: shape (V,), membrane at the start of the step, thresholds, ascending.
-        q_common: shape (C,), thresholds, ascending from 0.
-        count: shape (K,), spikes of each node.
-        supplies: the S measured sources.
-        step: s, one network step.
-        rest: V.
-        reasons: one sentence for each hole.
-    """
-
-    point: Mapping[str, Any]
-    start: NDArray[np.float64]
-    q_common: NDArray[np.float64]
-    count: NDArray[np.int64]
-    overdrive: NDArray[np.float64]
-    edge: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    energy: NDArray[np.float64]
-    energy_exc: NDArray[np.float64]
-    energy_inh: NDArray[np.float64]
-    state: NDArray[np.int8]
-    supplies: tuple[Supply, ...]
-    step: float
-    rest: float
-    figures: Mapping[str, float]
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def holes(self) -> int:
-        """Number of nodes that were wanted and could not be measured."""
-        return int((self.state == HOLE).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +222,7 @@ class TransferTable:
             raise TableError(msg)
         try:
             with xr.open_dataset(path, engine="h5netcdf") as lazy:
-                _check(lazy, path)
+                check_shape(lazy, path)
                 dataset = lazy.load()
         except TableError:
             raise
@@ -334,48 +232,8 @@ class TransferTable:
                 f"found a damaged or foreign file ({_first_line(error)})"
             )
             raise TableError(msg) from error
-        _check_values(dataset, path)
+        check_values(dataset, path)
         return cls(dataset=dataset)
-
-
-def _check(dataset: xr.Dataset, path: Path) -> None:
-    schema = dataset.attrs.get("schema")
-    if schema is None:
-        msg = f"{path} is no transfer table: expected the attribute 'schema', found {sorted(map(str, dataset.attrs)) or 'no attributes'}"
-        raise TableError(msg)
-    if schema != SCHEMA:
-        msg = f"{path} has table schema {schema}; this version of snncircuit reads schema {SCHEMA}: update snncircuit or characterise again"
-        raise TableError(msg)
-    wanted = {
-        **{v: (*POINT_AXES, *d) for v, d in SHEETS.items()},
-        **dict.fromkeys(FIGURES, POINT_AXES),
-        "voltage": (*POINT_AXES, "supply"),
-    }
-    for variable, dims in wanted.items():
-        found = dataset[variable].dims if variable in dataset else None
-        if found != dims:
-            msg = f"{path}: expected variable {variable} on axes {', '.join(dims)}, found {', '.join(map(str, found)) if found else 'none'}"
-            raise TableError(msg)
-    values = sum(int(np.prod(dataset[v].shape, dtype=object)) for v in wanted)
-    if values > _MAX_VALUES:
-        msg = f"{path} declares {values} values; a table holds at most {_MAX_VALUES}"
-        raise TableError(msg)
-
-
-def _check_values(dataset: xr.Dataset, path: Path) -> None:
-    nodes = dataset["q_common"].values
-    if nodes.size < 2 or nodes[0] != 0 or not np.all(np.diff(nodes) > 0):
-        msg = f"{path}: expected q_common to ascend from 0, found {nodes.tolist()}"
-        raise TableError(msg)
-    measured = np.isfinite(dataset["threshold"].values)
-    for sheet in ("start", "overdrive", "edge", "residual", "energy", "energy_exc", "energy_inh"):
-        if not np.isfinite(dataset[sheet].values[measured]).all():
-            msg = f"{path}: {sheet} holds values that are not finite at a measured operating point"
-            raise TableError(msg)
-    missing = {"name", "step", "rest", "provenance", "reasons"} - dataset.attrs.keys()
-    if missing or "count" not in dataset.coords or "kind" not in dataset.coords:
-        msg = f"{path}: incomplete table, missing {sorted(missing) or 'node or supply labels'}"
-        raise TableError(msg)
 
 
 def _label(point: Mapping[str, Any]) -> str:
