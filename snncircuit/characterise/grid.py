@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 MARGIN = 1e-3  # thresholds between a firing edge and the nearest node; above the tolerance of the edge search
 _START_ABOVE_FLOOR = (0.0, 0.06, 0.16, 0.35)
 _START_BELOW_EDGE = 0.05
-_BELOW_EDGE = (MARGIN, 0.02, 0.08)
+_BELOW_EDGE = (MARGIN, 0.02, 0.08, 0.2, 0.4)  # inverters near their trip point burn more the nearer they are
 _AROUND_FLOOR = (0.3, 0.16, 0.07, 0.0, -0.08, -0.25, -0.8)
 _BEYOND = 0.1  # thresholds beyond the strongest inhibition of the lowest start
 _BETWEEN = 3

@@ -16,7 +16,7 @@ NEURON = "nmp_clocked"
 NETWORKS = ("mnist-cnn", "mnist-autoencoder")
 SWEPT = "mnist-autoencoder"
 DEEPEST = -1.8  # V
-SUPPLIES = parse_values(f"0:{DEEPEST}:-0.3")
+SUPPLIES = parse_values(f"0:{DEEPEST}:-0.2")
 
 
 @click.command(short_help="The main job end to end, in minutes.")
@@ -29,7 +29,7 @@ SUPPLIES = parse_values(f"0:{DEEPEST}:-0.3")
     help="Folder for what it writes; a repeated demo reuses what is there.",
 )
 @click.option("--images", type=click.IntRange(1), default=40, show_default=True, help="Test images.")
-@click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Network steps.")
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Network steps.")
 @measure.jobs_option
 @console.json_option
 def demo(output: Path, images: int, steps: int, jobs: int, as_json: bool) -> None:

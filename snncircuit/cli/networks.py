@@ -48,7 +48,7 @@ def train(
     plan = recipe(name)
     stem = output or Path(name)
     checkpoint = stem.with_name(stem.name + ".checkpoint")
-    data = datasets.load(plan.data, "train", images)
+    data = datasets.load(plan.data, "train", images or plan.images or None)
     held_out = datasets.load(plan.data, "test", test_images)
     kept = f"the state after each epoch is kept in {checkpoint}; repeat the same command to go on"
     with console.resumable(kept), console.progress(f"training {name}") as report:

@@ -84,7 +84,7 @@ def simulation(
         pump_efficiency=pump_efficiency,
     )
     converted, description, data = material(network, images)
-    with console.progress(f"{description.name} with {neuron} neurons") as report:
+    with console.progress(f"{description.name}, {Path(neuron).stem} neurons") as report:
         return simulate(
             converted,
             neurons.neuron,

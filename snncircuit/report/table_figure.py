@@ -74,13 +74,18 @@ def residual_map(table: OperatingTable) -> tuple[Array, Array, Array]:
     return v, q, answer.v_mem - (start + net - answer.spikes)
 
 
-def firing_rate(table: OperatingTable, charge: Array, n_steps: int = _RATE_STEPS) -> Array:
-    """Spikes per step under a constant excitatory charge (thresholds per step), from rest, same shape as the charge."""
+def firing_rate(table: OperatingTable, charge: Array, n_steps: int = _RATE_STEPS) -> tuple[Array, Array]:
+    """The answer to a constant excitatory charge (thresholds per step) from rest.
+
+    Returns:
+        Spikes per step, and the same with the charge that is left on the membrane counted as the fraction of a spike, which for
+        the ideal neuron is the charge itself up to 1; both of the charge's shape.
+    """
     v, spikes = np.zeros_like(charge), np.zeros_like(charge)
     for _ in range(n_steps):
         answer = lookup.step(table, v, charge, 0.0)
         v, spikes = answer.v_mem, spikes + answer.spikes
-    return spikes / n_steps
+    return spikes / n_steps, (spikes + v) / n_steps
 
 
 def _at_nominal(table: TransferTable) -> list[OperatingTable]:
@@ -165,14 +170,14 @@ def _draw_edges(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[
 
 def _draw_rate(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
     charge = np.linspace(0.0, 1.2, 61)
-    ideal = np.floor(_RATE_STEPS * charge.clip(max=1.0) + 1e-9) / _RATE_STEPS
-    axes.plot(charge, ideal, color=GREY, linestyle="--", label="ideal")
+    axes.plot(charge, charge.clip(max=1.0), color=GREY, linestyle="--", label="ideal")
     departure = axes.inset_axes((0.6, 0.1, 0.38, 0.3))
     plain(departure)
+    below = charge < 1
     for table, colour in zip(points, colours, strict=True):
-        rate = firing_rate(table, charge)
+        rate, absorbed = firing_rate(table, charge)
         axes.plot(charge, rate, color=colour, label=_label(table))
-        departure.plot(charge, 100 * (rate - ideal), color=colour)
+        departure.plot(charge[below], 100 * (absorbed - charge)[below], color=colour)
     departure.set_title("minus ideal (% of full rate)", fontsize=8)
     departure.tick_params(labelsize=8)
     axes.set_xlabel("constant excitation (thresholds per step)")

@@ -25,7 +25,8 @@ class Recipe:
         learning_rate: highest learning rate; it rises linearly over the first twentieth and falls as a cosine to zero.
         weight_decay: decoupled weight decay of AdamW.
         shift: largest random shift of a training image in either direction, pixels.
-        charge_penalty: weight of the penalty on charges above one threshold in a step, which a circuit neuron cannot take linearly.
+        charge_penalty: weight of the penalty on charges that a circuit neuron cannot take, see ``penalty``.
+        images: how many training images, from the first; 0 for all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     weight_decay: float
     shift: int = 0
     charge_penalty: float = 0.0
+    images: int = 0
 
     def settings(self) -> dict[str, object]:
         """Everything but the layers, as TOML can hold it."""
@@ -141,11 +143,12 @@ MNIST_AUTOENCODER = Recipe(
         _conv_transpose(6, 1, 4, stride=2, padding=1),
         _RELU,
     ),
-    epochs=10,
+    epochs=8,
     batch=100,
     learning_rate=4e-3,
     weight_decay=1e-2,
-    charge_penalty=0.3,
+    charge_penalty=0.1,
+    images=20_000,
 )
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from snncircuit.cli.values import parse_values
+from snncircuit.cli.demo import SUPPLIES
 from snncircuit.network.convert import calibrate
 from snncircuit.network.files import NetworkDescription, save_network
 from snncircuit.reference import ideal_table
@@ -26,7 +26,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def supplies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "ideal.nc"
-    points = [ideal_table(v) for v in parse_values("0:-1.8:-0.3")]
+    points = [ideal_table(v) for v in SUPPLIES]
     TransferTable.from_points("ideal", points, PROVENANCE).save(path)
     return path
 

@@ -154,7 +154,9 @@ def test_the_ideal_neuron_departs_from_itself_only_at_its_bound() -> None:
 
 def test_the_ideal_neuron_fires_in_proportion_to_its_input() -> None:
     charge = np.linspace(0, 1, 11)
-    np.testing.assert_allclose(firing_rate(ideal_table(-1.0), charge, 100), charge, atol=0.011)
+    rate, absorbed = firing_rate(ideal_table(-1.0), charge, 100)
+    np.testing.assert_allclose(rate, charge, atol=0.011)
+    np.testing.assert_allclose(absorbed, charge, atol=1e-9)
 
 
 def test_the_figure_of_a_table_has_six_views_with_units(table: TransferTable) -> None:
