@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from snncircuit.characterise.cell import Clock, NeuronCell
+from snncircuit.characterise.cell import NeuronCell
+from snncircuit.characterise.roles import Clock
 from snncircuit.spice.deck import Deck, Options, Tran
 from snncircuit.spice.netlist import ModelCards
 from snncircuit.spice.waveforms import Waveforms

@@ -3,10 +3,11 @@
 from snncircuit.network.convert import calibrate, convert, load_spiking, spiking
 from snncircuit.network.description import NetworkDescription, Normalisation
 from snncircuit.network.encode import ConstantCurrent, Encoder, PoissonSpikes, RegularSpikes, make_encoder
+from snncircuit.network.figures import LayerFigures
 from snncircuit.network.files import half_precision, load_network, save_network
 from snncircuit.network.layers import SpikingNetwork, Synapses
 from snncircuit.network.outcome import Trace
-from snncircuit.network.run import LayerFigures, Run, load_run
+from snncircuit.network.run import Run, load_run
 from snncircuit.network.simulate import simulate
 
 __all__ = [

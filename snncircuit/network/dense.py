@@ -19,6 +19,7 @@ from snncircuit.network.outcome import Outcome, Record
 from snncircuit.network.reference import Sample, make_traces
 from snncircuit.neuron.step import EMPTY, Neuron, Tally
 
+MAX_BATCH = 64
 CHUNK_BYTES = 64 * 2**20
 """What the largest layer's charges and spikes of one pass may take: more steps at once are no faster."""
 
@@ -65,6 +66,18 @@ def run_dense(
         v_output=torch.cat(v_output),
         traces=make_traces(record, {p.layer.name: p.samples for p in populations}),
     )
+
+
+def fitting_batch(network: SpikingNetwork, steps: int) -> int:
+    """Images at a time that keep a run of so many steps within memory."""
+    # The last layer is kept for all steps: spikes, membrane and what the readout makes of them.
+    kept = (
+        5
+        * steps
+        * torch.Size(network.layers[-1].out_shape).numel()
+        * network.layers[0].weight_exc.element_size()
+    )
+    return max(1, min(MAX_BATCH, CHUNK_BYTES // bytes_per_image_step(network), 4 * CHUNK_BYTES // kept))
 
 
 def bytes_per_image_step(network: SpikingNetwork) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from snncircuit.errors import SimulationError
+from snncircuit.network.figures import LayerFigures
 from snncircuit.network.outcome import Trace
 
 SCHEMA = 1
@@ -21,8 +22,6 @@ BAD_RATE_RMSE = 0.05
 """A layer whose rates are further than this from the ANN's normalised activations is bad."""
 
 Setting = str | int | float | bool | None
-Energy = Mapping[str, Mapping[str, float]]
-"""Supply to term to J per inference."""
 _FIGURES = (
     "spikes",
     "clipped_charge",
@@ -34,31 +33,6 @@ _FIGURES = (
 )
 _SCORES = ("accuracy", "mse")
 _TRACE = ("q_exc", "q_inh", "v_mem", "spikes")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerFigures:
-    """What is known of one layer of neurons.
-
-    Attributes:
-        spikes: spikes of the layer per inference.
-        clipped_charge: ε, what the lower bound swallowed, thresholds per neuron and step, averaged over neurons, steps and images.
-        rate_rmse: root mean square over neurons and images of spikes / T minus the ANN's normalised activation clipped at 0.
-        v_low: lowest membrane seen, thresholds above rest.
-        v_high: highest membrane at the end of a step, thresholds above rest.
-        out_of_range: neuron-steps outside what was measured of the neuron, where it was clamped.
-        out_of_range_fraction: the same as a fraction of all neuron-steps.
-        energy: J per inference of each supply and term; empty for neurons without energy.
-    """
-
-    spikes: float
-    clipped_charge: float
-    rate_rmse: float
-    v_low: float
-    v_high: float
-    out_of_range: int
-    out_of_range_fraction: float
-    energy: Energy = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from snncircuit.errors import SimulationError
-from snncircuit.network.dense import CHUNK_BYTES, bytes_per_image_step, run_dense
+from snncircuit.network.dense import fitting_batch, run_dense
 from snncircuit.network.encode import Encoder, make_encoder
+from snncircuit.network.figures import LayerFigures
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import Engine, Outcome, Record, Trace
 from snncircuit.network.readout import correct_by_step, squared_error_by_step
 from snncircuit.network.reference import run_reference
-from snncircuit.network.run import LayerFigures, Run, Setting
+from snncircuit.network.run import Run, Setting
 from snncircuit.neuron.step import EMPTY, Neuron, Tally
 
 ENGINES: Mapping[str, Engine] = {"reference": run_reference, "dense": run_dense}
@@ -27,7 +28,6 @@ NOT_BUILT = ("event",)
 """Engines that have a name and no code yet."""
 MAX_OUT_OF_RANGE = 0.02
 """Fraction of a layer's neuron-steps that may lie outside what was measured of the neuron."""
-MAX_BATCH = 64
 
 Progress = Callable[[int, int], None]
 """Called with the number of images done and of all images."""
@@ -182,18 +182,6 @@ def _choose(engine: str) -> str:
         msg = f"no engine {engine!r}; there are auto, {', '.join(ENGINES)}"
         raise SimulationError(msg)
     return engine
-
-
-def fitting_batch(network: SpikingNetwork, steps: int) -> int:
-    """Images at a time that keep a run of so many steps within memory."""
-    # The last layer is kept for all steps: spikes, membrane and what the readout makes of them.
-    kept = (
-        5
-        * steps
-        * torch.Size(network.layers[-1].out_shape).numel()
-        * network.layers[0].weight_exc.element_size()
-    )
-    return max(1, min(MAX_BATCH, CHUNK_BYTES // bytes_per_image_step(network), 4 * CHUNK_BYTES // kept))
 
 
 def _check(

@@ -211,7 +211,7 @@ def _mark_thresholds(axes: Axes, dataset: xr.Dataset) -> None:
         "top", functions=(lambda v: np.multiply(v, per_volt), lambda v: np.divide(v, per_volt))
     )
     bounds = MaxNLocator(6).tick_values(float(v_lb.min()), 0.0)
-    above.set_xticks([bound for bound in bounds if v_lb.min() - 1e-9 <= bound <= 0])
+    above.set_xticks([bound for bound in bounds if 1.02 * v_lb.min() <= bound <= 0])
     above.set_xlabel("bound of the membrane (thresholds)", fontsize=9)
     above.tick_params(labelsize=9)
 

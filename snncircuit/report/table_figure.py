@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import SymLogNorm
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm, ListedColormap, SymLogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -37,18 +38,20 @@ _LEAST_SHOWN = 1e-3  # of the largest energy: supplies that never reach it are o
 
 
 def plot_table(table: TransferTable) -> Figure:
-    """Six views of a table; curves are coloured by v_neg, single maps show the deepest one, at nominal corner and temperature."""
+    """Eight views of a table at nominal corner and temperature; curves are coloured by v_neg, single ones show the deepest."""
     points = _at_nominal(table)
     deepest = points[-1]
-    figure = new_figure(14.2, 7.6)
-    axes = figure.subplots(2, 3)
+    figure = new_figure(17.5, 7.6)
+    axes = figure.subplots(2, 4)
     colours = [colormaps["viridis"](0.9 * k / max(len(points) - 1, 1)) for k in range(len(points))]
     _draw_map(figure, axes[0, 0], deepest)
-    _draw_leak(axes[0, 1], points, colours)
-    _draw_lowest(axes[0, 2], points, colours)
-    _draw_edges(axes[1, 0], points, colours)
-    _draw_rate(axes[1, 1], points, colours)
-    _draw_energy(axes[1, 2], deepest)
+    _draw_edges(axes[0, 1], points, colours)
+    _draw_leak(axes[0, 2], points, colours)
+    _draw_lowest(axes[0, 3], points, colours)
+    _draw_rate(axes[1, 0], axes[1, 1], points, colours)
+    _draw_energies(axes[1, 2], points, colours)
+    _draw_energy(axes[1, 3], deepest)
+    _draw_key(figure, axes[0, 3], points, colours)
     point = deepest.point
     figure.suptitle(
         f"{table.name}: one step of {1e6 * deepest.step:g} µs, threshold {deepest.figures['threshold']:.3f} V and "
@@ -118,24 +121,23 @@ def _draw_map(figure: Figure, axes: Axes, table: OperatingTable) -> None:
     )
     axes.set_ylim(q[0], q[-1])
     bar = figure.colorbar(mesh, ax=axes)
-    bar.set_label("% of threshold")
+    bar.set_label("membrane after the step − ideal (% of threshold)")
     axes.set_xlabel("membrane before the step (thresholds)")
     axes.set_ylabel("net charge (thresholds)")
-    _title(axes, f"membrane beyond the ideal neuron, VNEG {_label(table)}")
+    _title(axes, f"beyond the ideal neuron, VNEG {_label(table)}")
 
 
 def _draw_leak(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
     for table, colour in zip(points, colours, strict=True):
         v = np.linspace(table.figures["v_low"], 0.99, _FINE)
         drift = lookup.step(table, v, 0.0, 0.0).v_mem - v
-        axes.plot(v, 100 * drift, color=colour, label=_label(table))
+        axes.plot(v, 100 * drift, color=colour)
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set_xlabel("membrane (thresholds)")
     axes.set_ylabel("drift in a step (% of threshold)")
     _title(axes, "leak: a step without input")
     plain(axes)
-    _few_labels(axes)
 
 
 def _draw_lowest(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
@@ -155,7 +157,7 @@ def _draw_lowest(axes: Axes, points: Sequence[OperatingTable], colours: Sequence
 
 def _draw_edges(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
     for table, colour in zip(points, colours, strict=True):
-        axes.plot(table.start, 100 * (table.edge[0, :, 0] - 1), color=colour, marker=".", label=_label(table))
+        axes.plot(table.start, 100 * (table.edge[0, :, 0] - 1), color=colour, marker=".")
         last = len(table.q_common) - 1
         axes.plot(table.start, 100 * (table.edge[0, :, last] - 1), color=colour, linestyle=":", marker=".")
     axes.axhline(0, color=GREY, linewidth=0.8)
@@ -163,28 +165,43 @@ def _draw_edges(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[
     axes.set_xlabel("membrane before the step (thresholds)")
     axes.set_ylabel("firing edge − 1 (% of threshold)")
     both = points[-1].q_common[-1]
-    _title(axes, f"firing edge; dotted: {both:g} thresholds of both signs at once")
+    _title(axes, f"firing edge; dotted: with {both:g} of both signs")
     plain(axes)
-    _few_labels(axes)
 
 
-def _draw_rate(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
+def _draw_rate(
+    axes: Axes, departure: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]
+) -> None:
     charge = np.linspace(0.0, 1.2, 61)
     axes.plot(charge, charge.clip(max=1.0), color=GREY, linestyle="--", label="ideal")
-    departure = axes.inset_axes((0.6, 0.1, 0.38, 0.3))
-    plain(departure)
+    departure.axhline(0, color=GREY, linestyle="--")
     below = charge < 1
     for table, colour in zip(points, colours, strict=True):
         rate, absorbed = firing_rate(table, charge)
-        axes.plot(charge, rate, color=colour, label=_label(table))
+        axes.plot(charge, rate, color=colour)
         departure.plot(charge[below], 100 * (absorbed - charge)[below], color=colour)
-    departure.set_title("minus ideal (% of full rate)", fontsize=8)
-    departure.tick_params(labelsize=8)
-    axes.set_xlabel("constant excitation (thresholds per step)")
+    for view in (axes, departure):
+        view.set_xlabel("constant excitation (thresholds per step)")
+        plain(view)
     axes.set_ylabel("rate (spikes per step)")
+    departure.set_ylabel("rate − ideal rate (% of full rate)")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
     _title(axes, "f–I curve")
+    _title(departure, "f–I curve beside the ideal one")
+
+
+def _draw_energies(axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]) -> None:
+    curves = []
+    for table in points:
+        v = np.linspace(table.figures["v_low"], 0.999, _FINE)
+        curves.append((v, lookup.step(table, v, 0.0, 0.0).energy.sum(axis=0)))
+    factor, unit = joule_scale(max(float(np.abs(joules).max()) for _, joules in curves))
+    for (v, joules), colour in zip(curves, colours, strict=True):
+        axes.plot(v, factor * joules, color=colour)
+    axes.set_xlabel("membrane (thresholds)")
+    axes.set_ylabel(f"energy of a step without input ({unit})")
+    _title(axes, "energy from all supplies")
     plain(axes)
-    _few_labels(axes)
 
 
 def _draw_energy(axes: Axes, table: OperatingTable) -> None:
@@ -203,7 +220,7 @@ def _draw_energy(axes: Axes, table: OperatingTable) -> None:
     axes.set_xlabel("membrane (thresholds)")
     axes.set_ylabel(f"energy of a step without input ({unit})")
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _title(axes, f"energy from each supply, VNEG {_label(table)}")
+    _title(axes, f"from each supply, VNEG {_label(table)}")
     plain(axes)
 
 
@@ -211,14 +228,19 @@ def _label(table: OperatingTable) -> str:
     return f"{table.point['v_neg']:g} V".replace("-", "−")
 
 
-def _few_labels(axes: Axes) -> None:
-    """A legend of the curves: all of them if they are few, otherwise the first, the last and some between."""
-    handles, labels = axes.get_legend_handles_labels()
-    stride = -(-len(handles) // 6)
-    chosen = [k for k in range(len(handles)) if k % stride == 0 or k == len(handles) - 1]
-    axes.legend(
-        [handles[k] for k in chosen], [labels[k] for k in chosen], frameon=False, fontsize=9, title="VNEG"
-    )
+def _draw_key(
+    figure: Figure, axes: Axes, points: Sequence[OperatingTable], colours: Sequence[Colour]
+) -> None:
+    """Which colour is which v_neg, beside the views."""
+    bounds = np.arange(len(points) + 1) - 0.5
+    colour_of = ScalarMappable(BoundaryNorm(bounds, len(points)), ListedColormap(list(colours)))
+    bar = figure.colorbar(colour_of, ax=axes)
+    stride = -(-len(points) // 12)
+    shown = range(0, len(points), stride)
+    bar.set_ticks([float(k) for k in shown], labels=[_label(points[k]) for k in shown])
+    bar.ax.invert_yaxis()
+    bar.minorticks_off()
+    bar.set_label("VNEG")
 
 
 def _title(axes: Axes, text: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from snncircuit.characterise.cell import Bias, Clock, NeuronCell, Rail, load_cell, parse_cell
+from snncircuit.characterise.cell import NeuronCell, load_cell, parse_cell
+from snncircuit.characterise.roles import Bias, Clock, Rail
 from snncircuit.errors import CellError, NetlistError, SnnCircuitError
 from snncircuit.spice.netlist import parse_netlist_text
 from tests.strategies import CELL, NETLIST, spoilt

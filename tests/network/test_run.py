@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 from snncircuit.errors import SimulationError
+from snncircuit.network.figures import LayerFigures
 from snncircuit.network.outcome import Trace
-from snncircuit.network.run import LayerFigures, Run, load_run
+from snncircuit.network.run import Run, load_run
 
 FIGURES = LayerFigures(
     spikes=12.5,

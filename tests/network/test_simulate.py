@@ -9,10 +9,11 @@ from torch import Tensor
 
 from snncircuit.errors import SimulationError
 from snncircuit.network.convert import convert
+from snncircuit.network.dense import MAX_BATCH
 from snncircuit.network.encode import PoissonSpikes
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.run import Run
-from snncircuit.network.simulate import MAX_BATCH, simulate
+from snncircuit.network.simulate import simulate
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Step, Tally
 from tests.network.nets import CLASSIFIER_SHAPE, autoencoder, classifier, images
@@ -158,7 +159,7 @@ def test_a_run_remembers_its_settings(network: SpikingNetwork, pictures: Tensor)
 
 
 def test_long_runs_take_fewer_images_at_a_time(network: SpikingNetwork) -> None:
-    from snncircuit.network.simulate import fitting_batch
+    from snncircuit.network.dense import fitting_batch
 
     assert fitting_batch(network, 10) == MAX_BATCH
     assert fitting_batch(network, 10**5) < MAX_BATCH

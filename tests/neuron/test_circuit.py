@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snncircuit import lookup
@@ -104,6 +104,7 @@ def test_what_lies_outside_the_table_is_counted() -> None:
     assert neuron.step(v[:1], torch.tensor([8.5]), torch.tensor([8.5])).tally.out_of_range == 1
 
 
+@settings(max_examples=12)
 @given(v_lb=st.sampled_from([-2.0, -0.7, 0.0]), seed=st.integers(0, 1000))
 def test_an_ideal_table_spikes_exactly_like_the_ideal_neuron(v_lb: float, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -159,10 +159,10 @@ def test_the_ideal_neuron_fires_in_proportion_to_its_input() -> None:
     np.testing.assert_allclose(absorbed, charge, atol=1e-9)
 
 
-def test_the_figure_of_a_table_has_six_views_with_units(table: TransferTable) -> None:
+def test_the_figure_of_a_table_has_eight_views_with_units(table: TransferTable) -> None:
     figure = drawn(plot_table(table))
     views = [axes for axes in figure.axes if axes.get_title(loc="left")]
-    assert len(views) == 6
+    assert len(views) == 8
     for axes in views:
         for label in (axes.get_xlabel(), axes.get_ylabel()):
             assert "(" in label, label
@@ -174,7 +174,7 @@ def test_only_points_at_nominal_conditions_are_drawn_together() -> None:
     tables = [ideal_table(v) for v in (0.0, -1.0)]
     hot = [dataclasses.replace(t, point={**t.point, "temperature": 85.0}) for t in tables]
     figure = plot_table(TransferTable.from_points("ideal", [*tables, *hot], {}))
-    lowest = figure.axes[2]
+    lowest = figure.axes[3]
     assert len(lowest.collections[0].get_offsets()) == 2
     assert "27 °C" in figure.get_suptitle()
     only_hot = plot_table(TransferTable.from_points("ideal", hot, {}))
@@ -189,7 +189,7 @@ def test_supplies_that_give_next_to_nothing_are_only_counted() -> None:
         table, energy=energy, supplies=names, energy_exc=np.zeros(2), energy_inh=np.zeros(2)
     )
     figure = plot_table(TransferTable.from_points("two", [two], {}))
-    assert texts(next(a for a in figure.axes if a.get_title(loc="left").startswith("energy"))) == [
+    assert texts(next(a for a in figure.axes if a.get_title(loc="left").startswith("from each"))) == [
         "vdd",
         "1 smaller",
     ]

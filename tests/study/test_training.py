@@ -198,4 +198,4 @@ def test_a_shipped_network_scores_on_all_test_images_what_its_file_says(
     module, description = load_network(shipped.find("network", name))
     found = score(module, load("mnist", "test"), recipe(name).task)
     assert found == pytest.approx(description.score, abs=2e-4 if description.task == "classify" else 1e-6)
-    assert {"mnist-cnn": found >= 0.99, "mnist-gap": found >= 0.98, "mnist-autoencoder": found < 0.004}[name]
+    assert {"mnist-cnn": found >= 0.99, "mnist-gap": found >= 0.98, "mnist-autoencoder": found < 0.006}[name]
