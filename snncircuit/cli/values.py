@@ -49,16 +49,12 @@ def _float(number: Decimal) -> float:
     return float(number) + 0.0  # "-0" is 0: the two must not become two operating points
 
 
-def values_option(
-    _context: click.Context, _parameter: click.Parameter, text: str | None
-) -> tuple[float, ...] | None:
-    """A click callback: the values of an option, or None when it was not given.
+def values_option(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[float, ...]:
+    """A click callback: the values of an option that has a default.
 
     Raises:
         click.BadParameter: with the text of `parse_values`.
     """
-    if text is None:
-        return None
     try:
         return parse_values(text)
     except ValueError as error:

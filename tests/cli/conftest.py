@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from snncircuit.cli.demo import SUPPLIES
 from snncircuit.network.convert import calibrate
 from snncircuit.network.files import NetworkDescription, save_network
 from snncircuit.reference import ideal_table
@@ -19,14 +18,6 @@ PROVENANCE = {"ngspice": "none", "snncircuit": "0", "title": "the ideal neuron"}
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "ideal.nc"
     points = [ideal_table(v) for v in (0.0, -0.9, -1.8)]
-    TransferTable.from_points("ideal", points, PROVENANCE).save(path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def supplies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tables") / "ideal.nc"
-    points = [ideal_table(v) for v in SUPPLIES]
     TransferTable.from_points("ideal", points, PROVENANCE).save(path)
     return path
 

@@ -14,7 +14,7 @@ from snncircuit.spice.doctor import Diagnosis
 
 @pytest.fixture(autouse=True)
 def house(
-    tmp_path: Path, classifier: Path, autoencoder: Path, supplies: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, classifier: Path, autoencoder: Path, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     networks, neurons = tmp_path / "models" / "networks", tmp_path / "models" / "neurons"
     networks.mkdir(parents=True)
@@ -22,9 +22,10 @@ def house(
     for source, name in ((classifier, "mnist-cnn"), (autoencoder, "mnist-autoencoder")):
         for suffix in (".toml", ".safetensors"):
             shutil.copy(source.with_suffix(suffix), networks / (name + suffix))
-    shutil.copy(supplies, neurons / "nmp_clocked.nc")
+    shutil.copy(table, neurons / "nmp_clocked.nc")
     (tmp_path / "models" / "samples").symlink_to(shipped.root() / "models" / "samples")
     monkeypatch.setattr(shipped, "root", lambda: tmp_path)
+    monkeypatch.setattr(demo, "SUPPLIES", (0.0, demo.DEEPEST))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,10 +43,10 @@ def test_without_ngspice_the_demo_runs_from_the_shipped_table_and_says_so(
 
 
 def test_with_ngspice_the_demo_measures_runs_sweeps_and_validates(
-    house: Path, supplies: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    house: Path, table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def measured(neuron: object, points: list[object], *, path: Path, **_: object) -> dict[str, int]:
-        shutil.copy(supplies, path)
+        shutil.copy(table, path)
         return {"points": 9, "reused": 0, "holes": 0, "seconds": 1}
 
     agreeing = {
@@ -70,5 +71,5 @@ def test_with_ngspice_the_demo_measures_runs_sweeps_and_validates(
     assert [point["v_neg"] for point in said["points"]] == list(demo.SUPPLIES)
     assert [run["settings"]["neuron"] for run in said["runs"]] == ["ideal", "ideal", "ideal", "ideal"]
     assert Path(said["dataset"]).is_file()
-    assert main(["demo", "--images", "2", "--steps", "4"]) == 0
+    assert main(["demo", "--images", "2", "--steps", "4"]) == 0  # of the sweep, everything is there
     assert "against live ngspice" in capsys.readouterr().out
