@@ -29,9 +29,10 @@ def charge_excess(
         output = layer(signal)
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             full = _full_rate(output)
+            mean = output / full
             for sign in (1.0, -1.0):
-                worst = sign * output + _through(layer, sign, spread)
-                excess = excess + (worst / full - LIMIT).clamp(min=0).square().mean()
+                worst = sign * mean + _through(layer, sign, spread) / full
+                excess = excess + (worst - LIMIT).clamp(min=0).square().mean()
             rate = (output / full).clamp(0, 1)
             spread = full * ((rate * (1 - rate) + _LEAST).sqrt() - math.sqrt(_LEAST))
         elif not isinstance(layer, nn.ReLU):
