@@ -81,6 +81,7 @@ def test_holes_are_counted() -> None:
     state = table.state.copy()
     state[0, 0, :2] = HOLE
     assert replace(table, state=state).holes == 2
+    assert replace(table, state=np.zeros_like(state)).filled == state.size
 
 
 def test_an_absent_or_truncated_or_foreign_file_is_refused(table: TransferTable, tmp_path: Path) -> None:

@@ -189,6 +189,3 @@ def _pulse(cell: NeuronCell, point: OperatingPoint, clock: Clock) -> str:
 
 def _number(value: float) -> str:
     return format_number(float(value))
-
-
-__all__ = ["SYNAPSE", "Drive", "OperatingPoint", "Sample", "deck", "read", "sources"]

@@ -188,9 +188,7 @@ def provenance(cell: NeuronCell, cards: Mapping[str, ModelCards], version: str) 
     """Where a table comes from; holds no clock, so that the same measurement gives the same file."""
     return {
         "netlist": hashlib.sha256(cell.netlist.text.encode()).hexdigest(),
-        "cell": hashlib.sha256(repr(cell).encode()).hexdigest()
-        if cell.netlist.path is None
-        else _digest(cell),
+        "cell": _digest(cell),
         "cards": {corner: c.sha256 for corner, c in cards.items()},
         "ngspice": version,
         "options": str(Options()),

@@ -34,6 +34,8 @@ def inspection(table: TransferTable) -> dict[str, Any]:
                 **point,
                 **measured.figures,
                 "holes": measured.holes,
+                "filled": measured.filled,
+                "nodes": measured.state.size,
                 "reasons": list(measured.reasons),
                 "form": form.name,
                 "form_error": form.error,
@@ -68,6 +70,7 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
         "held out\n%",
         "form\n",
         "holes\n",
+        "filled\n%",
     ]
     rows = [
         [
@@ -82,6 +85,7 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
             f"{100 * p['held_out_error']:.3f}",
             p["form"],
             str(p["holes"]),
+            f"{100 * p['filled'] / p['nodes']:.0f}",
         ]
         for p in found["points"]
     ]

@@ -96,3 +96,8 @@ class OperatingTable:
     def holes(self) -> int:
         """Number of nodes that were wanted and could not be measured."""
         return int((self.state == HOLE).sum())
+
+    @property
+    def filled(self) -> int:
+        """Number of nodes that the circuit cannot show, such as silence from a start that fires at once; their neighbours stand in."""
+        return int((self.state == FILLED).sum())

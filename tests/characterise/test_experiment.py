@@ -12,7 +12,7 @@ import pytest
 from snncircuit import lookup
 from snncircuit.characterise import figures
 from snncircuit.characterise.cell import NeuronCell, load_cell
-from snncircuit.characterise.drive import Drive, OperatingPoint, Sample
+from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, sources
 from snncircuit.characterise.experiment import experiment
 from snncircuit.characterise.scale import Experiment
 from snncircuit.errors import CharacterisationError
@@ -65,8 +65,6 @@ def cell() -> NeuronCell:
 
 def measure(cell: NeuronCell, neuron: Analytic) -> OperatingTable:
     cell = replace(cell, spike=replace(cell.spike, max_per_step=neuron.most))
-    from snncircuit.characterise.drive import sources
-
     return drive(experiment(cell, POINT), lambda d: neuron(d, len(sources(cell, POINT))))[0]
 
 
@@ -114,8 +112,6 @@ def test_a_failed_simulation_is_a_visible_hole(cell: NeuronCell) -> None:
             if len(d.q_exc) == 1 and 0.3 < d.v_mem < 0.6 and d.q_exc[0] > 0
             else neuron(d, 20)
         )
-
-    from snncircuit.characterise.drive import sources
 
     n = len(sources(cell, POINT))
     table, _ = drive(

@@ -18,6 +18,7 @@ import pytest
 
 from snncircuit.characterise.cell import load_cell
 from snncircuit.characterise.drive import Drive, OperatingPoint, deck, read, sources
+from snncircuit.characterise.run import characterise as run_experiments
 from snncircuit.cosim.validate import validate
 from snncircuit.errors import TableError
 from snncircuit.spice.cache import SampleCache
@@ -114,6 +115,13 @@ def test_a_repeated_characterisation_starts_no_ngspice(
     report = characterise(cell_folder, tmp_path / "again.nc", cache)
     assert report["reused"] == report["points"] == points
     assert (tmp_path / "again.nc").read_bytes() == whole.read_bytes()
+    with SampleCache(cache / "samples.sqlite") as store, EnginePool(2, 60) as pool:
+        table, again = run_experiments(
+            load_cell(cell_folder), lambda c: load_models(CARDS, c), [POINT], pool=pool, cache=store
+        )
+        assert again.reused == points
+        assert pool.started == 0
+    assert table.dataset.identical(TransferTable.load(whole).dataset)
 
 
 def test_the_table_agrees_with_ngspice_and_not_with_another_netlist(
