@@ -32,17 +32,30 @@ def resumable(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Report]:
-    """A progress bar on stderr; the block gets a function ``report(done, total)``."""
+def progress(label: str, *, steps: int | None = None) -> Iterator[Report]:
+    """A progress bar on stderr; the block gets a function ``report(done, total)``.
+
+    Args:
+        label: in front of the bar.
+        steps: of each image that is reported, to show image·steps/s; None to show no speed.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            seconds = task.finished_time or task.elapsed
+            return Text(f"{task.completed * steps / seconds:,.0f} image·steps/s" if steps and seconds else "")
 
     columns = (
         TextColumn("{task.description}"),
@@ -50,6 +63,7 @@ def progress(label: str) -> Iterator[Report]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        Speed(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=None)
@@ -76,6 +90,14 @@ def counter(label: str) -> Iterator[Callable[[str], None]]:
 def remark(text: str) -> None:
     """One line on stderr."""
     click.echo(text, err=True)
+
+
+def remark_once(text: str) -> None:
+    """One line on stderr, the first time that a command says it."""
+    said = click.get_current_context().find_root().meta.setdefault(__name__, set())
+    if text not in said:
+        said.add(text)
+        remark(text)
 
 
 def emit(result: Mapping[str, Any]) -> None:

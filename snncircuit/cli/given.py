@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from snncircuit import shipped
+from snncircuit.cli import console
 from snncircuit.errors import CellError
 
 if TYPE_CHECKING:
     from snncircuit.characterise.cell import NeuronCell
     from snncircuit.characterise.drive import OperatingPoint
+    from snncircuit.network.files import NetworkDescription
+    from snncircuit.network.layers import SpikingNetwork
     from snncircuit.neuron.step import Neuron
     from snncircuit.spice.cards import ModelCards
+    from snncircuit.study.datasets import Images
     from snncircuit.table import TransferTable
 
 IDEAL = "ideal"
@@ -89,6 +93,34 @@ def points(
     ]
 
 
+def material(
+    network: str, images: int, levels: int | None, float_weights: bool
+) -> tuple[SpikingNetwork, NetworkDescription, Images]:
+    """A network that is ready to run, its description, and the first test images of its data set.
+
+    Raises:
+        SnnCircuitError: when there is none, it cannot be converted, or there are no such images.
+    """
+    from snncircuit.network.convert import load_spiking
+    from snncircuit.study import datasets
+
+    converted, description = load_spiking(
+        locate("network", network), levels=levels, float_weights=float_weights
+    )
+    return converted, description, datasets.load(description.dataset, "test", images)
+
+
+def engine(word: str) -> str:
+    """The word itself; where ``auto`` is not the fastest engine, a remark says so once a command."""
+    from snncircuit.network import event
+
+    if word == "auto" and not event.available():
+        console.remark_once(
+            f"running on the dense engine, with the same spikes: {event.unavailable_reason()}"
+        )
+    return word
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
     """The neurons of a run, the rails in thresholds that bound their membrane (None for ideal ones), and what to remember of them."""
@@ -113,8 +145,8 @@ def population(
 
     Args:
         word: ``ideal``, a .nc file or a shipped name.
-        v_neg: V; may be left out where the table has only one.
-        v_dd: V; the same.
+        v_neg: V; the most negative in the table if left out.
+        v_dd: V; may be left out where the table has only one.
         corner: of the table.
         temperature: degC, of the table.
         v_lb: lower bound of ideal neurons, thresholds; None for none.
@@ -132,6 +164,8 @@ def population(
     from snncircuit.neuron.circuit import CircuitNeuron
 
     loaded = table(word)
+    if v_neg is None:
+        v_neg = min(float(p["v_neg"]) for p in loaded.points())
     wanted = {"v_neg": v_neg, "v_dd": v_dd}
     at = loaded.at(
         corner=corner, temperature=temperature, **{k: v for k, v in wanted.items() if v is not None}

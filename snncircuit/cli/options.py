@@ -1,9 +1,12 @@
 """Options that several commands share."""
 
+import re
 from collections.abc import Callable
 
 import click
 from click.decorators import FC
+
+_MARGIN = re.compile(r"margin=([1-9][0-9]*)")
 
 
 def _together(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
@@ -13,6 +16,16 @@ def _together(*options: Callable[[FC], FC]) -> Callable[[FC], FC]:
         return command
 
     return add
+
+
+def _margin(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = _MARGIN.fullmatch(text)
+    if found is None:
+        msg = f"{text!r} is not margin=K with K 1 or more spikes"
+        raise click.BadParameter(msg)
+    return int(found[1])
 
 
 circuit_options = _together(
@@ -40,6 +53,24 @@ simulation_options = _together(
         type=click.Choice(["auto", "reference", "dense", "event"]),
         default="auto",
         show_default=True,
+        help="All give the same spikes; auto takes the fastest that can run.",
+    ),
+    click.option(
+        "--synapse-levels",
+        type=click.IntRange(2),
+        metavar="N",
+        help="Levels of conductance of a synapse's device, 0 included; as many as exact sums allow by default.",
+    ),
+    click.option(
+        "--float-weights",
+        is_flag=True,
+        help="Leave weights as trained; sums, and so rarely a spike, then depend on their order.",
+    ),
+    click.option(
+        "--early-exit",
+        callback=_margin,
+        metavar="margin=K",
+        help="Stop an image once its class is K spikes ahead of the second (classifiers).",
     ),
     click.option(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Poisson encoder."

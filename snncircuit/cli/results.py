@@ -13,9 +13,18 @@ from snncircuit.units import engineering
 
 def score(found: Mapping[str, Any]) -> str:
     """Accuracy or error of a run and of the network it came from, in words."""
-    if found["accuracy"] is not None:
-        return f"accuracy {100 * found['accuracy']:.2f} % (ANN {100 * found['ann_accuracy']:.2f} %)"
-    return f"mse {found['mse']:.3g} (ANN {found['ann_mse']:.3g})"
+    kind = "mse" if found["accuracy"] is None else "accuracy"
+    own, ann, quantised = (
+        _score(kind, found.get(key)) for key in (kind, f"ann_{kind}", f"ann_{kind}_quantised")
+    )
+    levels = found["settings"].get("synapse_levels")
+    return f"{kind} {own} (ANN {ann}{f', with {levels} levels {quantised}' if quantised else ''})"
+
+
+def _score(kind: str, value: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{100 * value:.2f} %" if kind == "accuracy" else f"{value:.3g}"
 
 
 def _joule(by_supply: Mapping[str, float] | None) -> str:
@@ -39,15 +48,19 @@ def show_run(found: Mapping[str, Any]) -> None:
             f"{found['rate_rmse'][layer]:.4f}",
             f"{found['v_low'][layer]:.3f}",
             f"{found['v_high'][layer]:.3f}",
+            f"{100 * found['rounding'][layer]:.2g} %",
             _joule(found["energy_by_layer"].get(layer)),
         ]
         for layer in layers
     ]
     console.show(
-        "per inference; membranes and charges in thresholds",
-        ["layer", "spikes", "clipped/step", "rate rmse", "lowest", "highest", "energy"],
+        "per inference; membranes and charges in thresholds, rounding of the weights relative to them (rms)",
+        ["layer", "spikes", "clipped/step", "rate rmse", "lowest", "highest", "rounding", "energy"],
         rows,
     )
+    used = found["steps_used"]
+    if settings.get("exit_margin") is not None:
+        click.echo(f"early exit after {used['mean']:.1f} steps on average, {used['min']} to {used['max']}")
     if found["energy"] is not None:
         terms = ", ".join(
             f"{term} {engineering(joule, 'J')}" for term, joule in found["energy_terms"].items()

@@ -11,21 +11,22 @@ import click
 
 from snncircuit.cli import console, given, results
 from snncircuit.cli.options import circuit_options, simulation_options
-from snncircuit.cli.values import values_option
+from snncircuit.cli.values import bound, values_option
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from snncircuit.network.files import NetworkDescription
-    from snncircuit.network.layers import SpikingNetwork
     from snncircuit.network.run import Run
-    from snncircuit.study.datasets import Images
 
 
 @click.command(short_help="Run test images through a network.")
 @click.argument("network")
 @click.option("--neuron", default="ideal", show_default=True, help="ideal, a shipped name or a .nc file.")
-@click.option("--vneg", type=float, help="Negative supply of circuit neurons, V.")
+@click.option(
+    "--vneg",
+    type=float,
+    help="Negative supply, V; the lowest of the table by default.",
+)
 @click.option(
     "--v-lb", help="Lower bound of ideal neurons, thresholds, or none.", default="none", show_default=True
 )
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
 @console.json_option
 def run(network: str, output: Path | None, as_json: bool, **options: Any) -> None:
     """Run test images through NETWORK (a .toml file, or a shipped name) with neurons of one kind."""
+    from snncircuit.network.run_file import save_run
+
     found = simulation(network, **options)
     if output is not None:
-        found.save(output)
+        save_run(found, output)
     if as_json:
         console.emit(found.to_json())
     else:
@@ -62,6 +65,9 @@ def simulation(
     reset: Literal["subtract", "zero"] = "subtract",
     encoder: str = "constant",
     engine: str = "auto",
+    synapse_levels: int | None = None,
+    float_weights: bool = False,
+    early_exit: int | None = None,
     seed: int = 0,
     max_out_of_range: float = 0.02,
 ) -> Run:
@@ -79,12 +85,13 @@ def simulation(
         v_dd=vdd,
         corner=corner,
         temperature=temperature,
-        v_lb=_bound(v_lb),
+        v_lb=bound(v_lb),
         reset=reset,
         pump_efficiency=pump_efficiency,
     )
-    converted, description, data = material(network, images)
-    with console.progress(f"{description.name}, {Path(neuron).stem} neurons") as report:
+    converted, description, data = given.material(network, images, synapse_levels, float_weights)
+    label = f"{description.name}, {Path(neuron).stem} neurons"
+    with console.progress(label, steps=None if early_exit else steps) as report:
         return simulate(
             converted,
             neurons.neuron,
@@ -92,7 +99,8 @@ def simulation(
             data.labels if description.task == "classify" else data.images,
             steps=steps,
             encoder=encoder,
-            engine=engine,
+            engine=given.engine(engine),
+            exit_margin=early_exit,
             seed=seed,
             max_out_of_range=max_out_of_range,
             rails=neurons.rails,
@@ -159,6 +167,9 @@ def swept(
     pump_efficiency: float = 0.7,
     encoder: str = "constant",
     engine: str = "auto",
+    synapse_levels: int | None = None,
+    float_weights: bool = False,
+    early_exit: int | None = None,
     seed: int = 0,
     max_out_of_range: float = 0.02,
 ) -> xr.Dataset:
@@ -187,7 +198,7 @@ def swept(
         assert at.rails is not None
         return Operation(neuron=at.neuron, v_lb=at.rails[0], rails=at.rails)
 
-    converted, description, data = material(network, images)
+    converted, description, data = given.material(network, images, synapse_levels, float_weights)
     table = given.locate("neuron", neuron)
     settings = {
         "neuron": given.table(neuron).name,
@@ -213,7 +224,8 @@ def swept(
             path=folder,
             settings=settings,
             encoder=encoder,
-            engine=engine,
+            engine=given.engine(engine),
+            exit_margin=early_exit,
             seed=seed,
             max_out_of_range=max_out_of_range,
             progress=tell,
@@ -225,25 +237,6 @@ def draw(dataset: xr.Dataset, path: Path) -> None:
     from snncircuit.report.plots import plot_sweep, save
 
     save(plot_sweep(dataset), path)
-
-
-def material(network: str, images: int) -> tuple[SpikingNetwork, NetworkDescription, Images]:
-    """A network that is ready to run, its description, and the first test images of its data set."""
-    from snncircuit.network.convert import load_spiking
-    from snncircuit.study import datasets
-
-    converted, description = load_spiking(given.locate("network", network))
-    return converted, description, datasets.load(description.dataset, "test", images)
-
-
-def _bound(text: str) -> float | None:
-    if text == "none":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        msg = f"{text!r} is neither a number of thresholds nor none"
-        raise click.BadParameter(msg, param_hint="--v-lb") from None
 
 
 COMMANDS = (run, sweep)

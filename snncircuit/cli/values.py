@@ -59,3 +59,14 @@ def values_option(_context: click.Context, _parameter: click.Parameter, text: st
         return parse_values(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def bound(text: str) -> float | None:
+    """A lower bound of the membrane, thresholds, or None for ``none``."""
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"{text!r} is neither a number of thresholds nor none"
+        raise click.BadParameter(msg, param_hint="--v-lb") from None

@@ -7,7 +7,8 @@ from snncircuit.network.figures import LayerFigures
 from snncircuit.network.files import half_precision, load_network, save_network
 from snncircuit.network.layers import SpikingNetwork, Synapses
 from snncircuit.network.outcome import Trace
-from snncircuit.network.run import Run, load_run
+from snncircuit.network.run import Run
+from snncircuit.network.run_file import load_run, save_run
 from snncircuit.network.simulate import simulate
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "load_spiking",
     "make_encoder",
     "save_network",
+    "save_run",
     "simulate",
     "spiking",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,12 +17,9 @@ from snncircuit.network.description import NetworkDescription, Normalisation
 from snncircuit.network.files import load_network, network_files
 from snncircuit.network.folding import read_stages
 from snncircuit.network.layers import SpikingNetwork, Synapses
+from snncircuit.network.quantisation import on_grid
 from snncircuit.network.stages import Stage
 
-SPIKES_PER_STEP = 4
-"""Most spikes of one neuron in one step for which every sum of charges is exact."""
-MANTISSA = 24
-"""Bits of a whole number that float32 holds exactly."""
 _BATCH = 100
 
 
@@ -33,6 +29,9 @@ def convert(
     normalisation: str = "percentile",
     percentile: float = 99.9,
     name: str = "network",
+    *,
+    levels: int | None = None,
+    float_weights: bool = False,
 ) -> SpikingNetwork:
     """The spiking network of a module, normalised on calibration images.
 
@@ -42,26 +41,44 @@ def convert(
         normalisation: ``max`` or ``percentile`` of each layer's positive activations becomes its full rate.
         percentile: which, above 0 and at most 100; of no meaning for ``max``.
         name: of the network.
+        levels: as for ``spiking``.
+        float_weights: as for ``spiking``.
 
     Raises:
         ConversionError: a layer without spiking equivalent, or calibration images that cannot be used.
     """
     scales = calibrate(module, calibration, normalisation, percentile)
     shape = (calibration.shape[1], calibration.shape[2], calibration.shape[3])
-    return spiking(module, scales, shape, name)
+    return spiking(module, scales, shape, name, levels=levels, float_weights=float_weights)
 
 
-def load_spiking(path: Path | str) -> tuple[SpikingNetwork, NetworkDescription]:
+def load_spiking(
+    path: Path | str, *, levels: int | None = None, float_weights: bool = False
+) -> tuple[SpikingNetwork, NetworkDescription]:
     """The spiking network of a network's files, with the normalisation that they hold; no data is needed.
+
+    Args:
+        path: of one of its files, or without suffix.
+        levels: as for ``spiking``.
+        float_weights: as for ``spiking``.
 
     Raises:
         NetworkError: files that cannot be used, or that hold no normalisation.
+        ConversionError: as for ``spiking``.
     """
     module, description = load_network(path)
     if description.normalisation is None:
         msg = f"{network_files(path)[0]}: no [normalisation]; make one with the convert command"
         raise NetworkError(msg)
-    return spiking(module, description.normalisation, description.input_shape, description.name), description
+    network = spiking(
+        module,
+        description.normalisation,
+        description.input_shape,
+        description.name,
+        levels=levels,
+        float_weights=float_weights,
+    )
+    return network, description
 
 
 def calibrate(
@@ -101,23 +118,50 @@ def calibrate(
 
 
 def spiking(
-    module: nn.Module, normalisation: Normalisation, input_shape: tuple[int, int, int], name: str = "network"
+    module: nn.Module,
+    normalisation: Normalisation,
+    input_shape: tuple[int, int, int],
+    name: str = "network",
+    *,
+    levels: int | None = None,
+    float_weights: bool = False,
 ) -> SpikingNetwork:
     """The spiking network of a module with known scales.
 
+    Args:
+        module: nested ``nn.Sequential`` of convertible layers.
+        normalisation: the scale of each of its layers.
+        input_shape: channels, height, width of an image.
+        name: of the network.
+        levels: how many levels of conductance a synapse's device has, 0 included; None for as many as the grid holds.
+        float_weights: leave weights as they are, on no grid. Sums then depend on their order, so engines, batches and
+            threads agree to rounding only.
+
     Raises:
-        ConversionError: a layer without spiking equivalent, or scales of other layers than the module's.
+        ConversionError: a layer without spiking equivalent, scales of other layers than the module's, fewer than two
+            levels, or levels of float weights.
     """
+    if levels is not None and float_weights:
+        msg = f"{levels} synapse levels and float weights exclude each other: levels lie on the grid of exact sums"
+        raise ConversionError(msg)
     stages = read_stages(module, input_shape)
     found, expected = list(normalisation.scales), [stage.name for stage in stages]
     if sorted(found) != sorted(expected):
         msg = f"the normalisation has scales of {', '.join(found) or 'nothing'}; the module has {', '.join(expected)}"
         raise ConversionError(msg)
-    return SpikingNetwork(
+    trained = SpikingNetwork(
         name=name,
         input_shape=input_shape,
         layers=tuple(_normalised(stages, normalisation)),
         normalisation=normalisation,
+    )
+    if float_weights:
+        return trained
+    return dataclasses.replace(
+        trained,
+        layers=tuple(on_grid(layer, levels) for layer in trained.layers),
+        levels=levels,
+        trained=None if levels is None else trained,
     )
 
 
@@ -125,8 +169,9 @@ def _normalised(stages: Sequence[Stage], normalisation: Normalisation) -> Iterat
     scale_in = 1.0
     for stage in stages:
         scale = normalisation.scales[stage.name]
-        weight, bias = stage.weight * (scale_in / scale), stage.bias / scale
-        synapses = Synapses(
+        weight = (stage.weight * (scale_in / scale)).float().contiguous()
+        bias = (stage.bias / scale).float().contiguous()
+        yield Synapses(
             name=stage.name,
             path=stage.path,
             operator=stage.operator,
@@ -142,28 +187,7 @@ def _normalised(stages: Sequence[Stage], normalisation: Normalisation) -> Iterat
             rectified=stage.rectified,
             grid=0.0,
         )
-        yield _on_grid(synapses)
         scale_in = scale
-
-
-def _on_grid(synapses: Synapses) -> Synapses:
-    """The same synapses with weights and biases on the finest grid on which no sum of charges can be inexact."""
-    most = torch.full((1, *synapses.in_shape), float(SPIKES_PER_STEP), dtype=torch.float64)
-    largest = max(float(q.max()) for q in synapses.charges(most))
-    # One bit is spare: rounding may lift a sum beyond the power of two.
-    grid = 2.0 ** (math.ceil(math.log2(max(largest, 1.0))) + 1 - MANTISSA)
-    return dataclasses.replace(
-        synapses,
-        weight_exc=_round(synapses.weight_exc, grid),
-        weight_inh=_round(synapses.weight_inh, grid),
-        bias_exc=_round(synapses.bias_exc, grid),
-        bias_inh=_round(synapses.bias_inh, grid),
-        grid=grid,
-    )
-
-
-def _round(values: Tensor, grid: float) -> Tensor:
-    return (torch.round(values / grid) * grid).float().contiguous()
 
 
 def _forward(stage: Stage, x: Tensor) -> Iterator[Tensor]:

@@ -58,8 +58,8 @@ class RegularSpikes:
         self, images: Float[Tensor, "n c h w"], first_image: int, start: int, steps: int
     ) -> Float[Tensor, "steps n c h w"]:
         """0 or 1 for each pixel and step."""
-        times = torch.arange(start, start + steps + 1, dtype=torch.float64).reshape(-1, 1, 1, 1, 1)
-        return (times * images.double()).floor_().diff(dim=0).to(images.dtype)
+        times = torch.arange(start, start + steps + 1, dtype=torch.float64, device=images.device)
+        return (times.reshape(-1, 1, 1, 1, 1) * images.double()).floor_().diff(dim=0).to(images.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,8 @@ class PoissonSpikes:
                     key=[self.seed, first_image + image], counter=[0, start + step, 0, 0]
                 )
                 np.random.Generator(stream).random(size, dtype=np.float32, out=chance[step, image])
-        return (torch.from_numpy(chance).reshape(steps, *images.shape) < images).to(images.dtype)
+        drawn = torch.from_numpy(chance).reshape(steps, *images.shape).to(images.device)
+        return (drawn < images).to(images.dtype)
 
 
 ENCODERS: Mapping[str, Callable[[int], Encoder]] = {

@@ -21,6 +21,8 @@ class LayerFigures:
         v_high: highest membrane at the end of a step, thresholds above rest.
         out_of_range: neuron-steps outside what was measured of the neuron, where it was clamped.
         out_of_range_fraction: the same as a fraction of all neuron-steps.
+        grid: of the layer's weights, thresholds; 0 for none, None where it is not known.
+        rounding: of the layer's weights, relative (``layers.Synapses``); None where it is not known.
         energy: J per inference of each supply and term; empty for neurons without energy.
     """
 
@@ -31,4 +33,6 @@ class LayerFigures:
     v_high: float
     out_of_range: int
     out_of_range_fraction: float
+    grid: float | None = None
+    rounding: float | None = None
     energy: Energy = field(default_factory=dict)

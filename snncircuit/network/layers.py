@@ -5,87 +5,36 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from snncircuit.network.description import Normalisation
+from snncircuit.network.operators import (
+    Convolution,
+    Dense,
+    Flatten,
+    Pair,
+    Pool,
+    Shape,
+    TransposedConvolution,
+    Weighted,
+)
 
-Shape = tuple[int, ...]
-Pair = tuple[int, int]
-
-
-class Weighted(Protocol):
-    """A linear operator with weights: images or vectors in, images or vectors out."""
-
-    def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Apply the weights."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Convolution:
-    """``torch.nn.functional.conv2d``; weight (out, in / groups, height, width)."""
-
-    stride: Pair
-    padding: Pair | str
-    dilation: Pair
-    groups: int
-
-    def __call__(self, x: Float[Tensor, "n c h w"], weight: Float[Tensor, "o i kh kw"]) -> Tensor:
-        """Apply the kernels."""
-        return F.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransposedConvolution:
-    """``torch.nn.functional.conv_transpose2d``; weight (in, out / groups, height, width)."""
-
-    stride: Pair
-    padding: Pair
-    output_padding: Pair
-    dilation: Pair
-    groups: int
-
-    def __call__(self, x: Float[Tensor, "n c h w"], weight: Float[Tensor, "i o kh kw"]) -> Tensor:
-        """Apply the kernels."""
-        return F.conv_transpose2d(
-            x, weight, None, self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dense:
-    """``torch.nn.functional.linear``; weight (out, in)."""
-
-    def __call__(self, x: Float[Tensor, "n i"], weight: Float[Tensor, "o i"]) -> Tensor:
-        """Apply the matrix."""
-        return F.linear(x, weight)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """Sums over windows. The average's divisor is in the weights, so that sums of spikes stay whole numbers."""
-
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-
-    def __call__(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c oh ow"]:
-        """Sum each window."""
-        return F.avg_pool2d(x, self.kernel, self.stride, self.padding, divisor_override=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flatten:
-    """Images to vectors, channel by channel, as ``torch.nn.Flatten`` does."""
-
-    def __call__(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n chw"]:
-        """Make vectors."""
-        return x.flatten(1)
+__all__ = [
+    "Convolution",
+    "Dense",
+    "Flatten",
+    "Pair",
+    "Pool",
+    "Shape",
+    "SpikingNetwork",
+    "Synapses",
+    "TransposedConvolution",
+    "Weighted",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +43,8 @@ class Synapses:
 
     Every weight is a pair of devices, ``w = w_exc - w_inh`` with one of them zero, and each neuron has an excitatory and an
     inhibitory line. All weights and biases are multiples of a power of two chosen such that every sum of spikes is exact in
-    float32: charges depend neither on the order of summation nor on batch, layout or thread count.
+    int16 and float32 (``quantisation.on_grid``): charges depend neither on the order of summation nor on batch, layout,
+    thread count or engine. Without a grid they do, by rounding.
 
     Attributes:
         name: of the layer of neurons behind, ``conv1``, ``convt1``, ``fc1``, ``gap1``.
@@ -110,7 +60,8 @@ class Synapses:
         out_shape: shape of one image's charges out.
         scale: the activation λ that one spike in every step stands for.
         rectified: whether a ReLU followed in the module; without it (last layer only) its output may be negative.
-        grid: weights and biases are multiples of this power of two.
+        grid: weights and biases are multiples of this power of two; 0 for none.
+        rounding: root mean square of what rounding changed of the weights, relative to that of the weights.
     """
 
     name: str
@@ -127,49 +78,73 @@ class Synapses:
     scale: float
     rectified: bool
     grid: float
+    rounding: float = 0.0
 
     def charges(
         self, spikes: Float[Tensor, "n ..."]
     ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
         """``(q_exc, q_inh)`` of one step, both >= 0, from the spike counts (whole numbers) of that step; exact."""
-        x = self._gather(spikes)
-        return self._line(x, self.weight_exc, self.bias_exc), self._line(x, self.weight_inh, self.bias_inh)
+        x = self.gather(spikes)
+        return (
+            self.receive(x, self.weight_exc).add_(self.bias_exc),
+            self.receive(x, self.weight_inh).add_(self.bias_inh),
+        )
 
     def current(
         self, values: Float[Tensor, "n ..."]
     ) -> tuple[Float[Tensor, "n ..."], Float[Tensor, "n ..."]]:
-        """``(q_exc, q_inh)`` of one step from analog values in [0, 1], rounded to the grid.
+        """``(q_exc, q_inh)`` of one step from analog values in [0, 1], rounded to the grid if there is one.
 
         Summed in double precision, so that after rounding they are the same for every batch and layout.
         """
-        exact = self.to(torch.float64)
-        q_exc, q_inh = exact.charges(values.double())
-        dtype = self.weight_exc.dtype
-        return (
-            (torch.round(q_exc / self.grid) * self.grid).to(dtype),
-            (torch.round(q_inh / self.grid) * self.grid).to(dtype),
-        )
+        q_exc, q_inh = self.to(torch.float64).charges(values.double())
+        if self.grid:
+            q_exc, q_inh = (torch.round(q / self.grid) * self.grid for q in (q_exc, q_inh))
+        return q_exc.to(self.weight_exc.dtype), q_inh.to(self.weight_exc.dtype)
 
     def drive(self, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """``q_exc - q_inh`` for analog values of any sign: the normalised input of the ANN's activation function."""
-        x = self._gather(values)
-        return self._line(x, self.weight_exc - self.weight_inh, self.bias_exc - self.bias_inh)
+        x = self.receive(self.gather(values), self.weight_exc - self.weight_inh)
+        return x.add_(self.bias_exc - self.bias_inh)
 
-    def to(self, dtype: torch.dtype) -> Synapses:
-        """The same synapses in another precision."""
+    def total(self, spikes: Float[Tensor, "1 ..."], steps: int) -> tuple[float, float]:
+        """``(q_exc, q_inh)`` that all neurons together received in so many steps, from how often each input spiked in them.
+
+        Charges are linear in the spikes, so one image with the sum of all spikes, and one output with the sum of all weights, do.
+        """
+        x = self.gather(spikes.double())
+        exc, inh = (
+            float(self.receive(x, weight).sum() + steps * bias.sum(dtype=torch.float64))
+            for weight, bias in zip(_together(self), (self.bias_exc, self.bias_inh), strict=True)
+        )
+        return exc, inh
+
+    def to(self, where: torch.dtype | torch.device) -> Synapses:
+        """The same synapses in another precision or on another device."""
         names = ("weight_exc", "weight_inh", "bias_exc", "bias_inh")
-        return dataclasses.replace(self, **{name: getattr(self, name).to(dtype) for name in names})
+        return dataclasses.replace(self, **{name: getattr(self, name).to(where) for name in names})
 
-    def _gather(self, x: Tensor) -> Tensor:
+    def gather(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """What the weighted operator sees of a layer's input."""
         for operator in self.before:
             x = operator(x)
         return x
 
-    def _line(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        x = self.operator(x, weight)
+    def receive(
+        self, x: Float[Tensor, "n ..."], weight: Float[Tensor, "..."], bias: Float[Tensor, " o"] | None = None
+    ) -> Float[Tensor, "n ..."]:
+        """What a line with these weights receives of what was gathered."""
+        x = self.operator(x, weight, bias)
         for operator in self.after:
             x = operator(x)
-        return x.add_(bias)
+        return x
+
+
+@lru_cache(maxsize=32)
+def _together(synapses: Synapses) -> tuple[Tensor, Tensor]:
+    """Both lines' weights summed over the outputs; kept, since a run asks for them after every batch."""
+    together = synapses.operator.together
+    return together(synapses.weight_exc), together(synapses.weight_inh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,16 +156,24 @@ class SpikingNetwork:
         input_shape: channels, height, width of an image; pixels in [0, 1], a pixel of 1 is one spike in every step.
         layers: in order.
         normalisation: how the layers were scaled.
+        levels: how many levels of conductance a synapse's device has; None for as many as the grid holds.
+        trained: the same network before its weights went to ``levels``, or None.
     """
 
     name: str
     input_shape: tuple[int, int, int]
     layers: tuple[Synapses, ...]
     normalisation: Normalisation
+    levels: int | None = None
+    trained: SpikingNetwork | None = None
 
-    def to(self, dtype: torch.dtype) -> SpikingNetwork:
-        """The same network in another precision."""
-        return dataclasses.replace(self, layers=tuple(layer.to(dtype) for layer in self.layers))
+    def to(self, where: torch.dtype | torch.device) -> SpikingNetwork:
+        """The same network in another precision or on another device."""
+        return dataclasses.replace(
+            self,
+            layers=tuple(layer.to(where) for layer in self.layers),
+            trained=None if self.trained is None else self.trained.to(where),
+        )
 
     def activations(self, images: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "n ..."]]:
         """The ANN's activations of each layer divided by its scale; those of the last without ReLU may be negative."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,8 +15,15 @@ from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.neuron.step import Neuron, Tally
 
+EXIT_INTERVAL = 8
+"""Steps between two looks at whether an image may stop: the same for every engine, batch and chunk."""
+
 Record = Mapping[str, tuple[int, ...]]
 """Layer name to the neurons whose every step is kept; neurons are numbered channel, row, column."""
+
+
+SIGNALS = ("q_exc", "q_inh", "v_mem", "spikes")
+"""What a trace holds of a neuron in each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,6 +55,8 @@ class Outcome:
         output: spikes of the last layer in each step.
         v_output: membrane of the last layer at the end of each step, thresholds.
         traces: of the layers that were asked for.
+        steps_used: after how many steps each image stopped; nothing after them is tallied or counted, its output spikes are 0
+            and its output membranes stay.
     """
 
     tallies: Mapping[str, Tally]
@@ -55,6 +64,7 @@ class Outcome:
     output: Float[Tensor, "steps n neurons"]
     v_output: Float[Tensor, "steps n neurons"]
     traces: Mapping[str, Trace]
+    steps_used: Int[Tensor, " n"]
 
 
 class Engine(Protocol):
@@ -70,6 +80,16 @@ class Engine(Protocol):
         first_image: int,
         steps: int,
         record: Record,
+        exit_margin: int | None,
     ) -> Outcome:
-        """Run ``steps`` steps of images that are numbered from ``first_image``."""
+        """Run ``steps`` steps of images that are numbered from ``first_image``.
+
+        With a margin an image stops after the first multiple of ``EXIT_INTERVAL`` steps at which it is ``decided``.
+        """
         ...
+
+
+def decided(counts: Float[Tensor, "n classes"], margin: int) -> Bool[Tensor, " n"]:
+    """Whether the class of most spikes is at least ``margin`` spikes ahead of the second."""
+    first, second = counts.topk(2, dim=1).values.unbind(dim=1)
+    return first - second >= margin

@@ -25,7 +25,7 @@ def squared_error_by_step(
     spikes: Float[Tensor, "steps n pixels"], scale: float, targets: Float[Tensor, "n ..."]
 ) -> Float[Tensor, " steps"]:
     """Squared error after each step, averaged over pixels and summed over the n images; the image is rate times scale."""
-    steps = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype).reshape(-1, 1, 1)
+    steps = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype, device=spikes.device).reshape(-1, 1, 1)
     images = spikes.cumsum(dim=0).div_(steps).mul_(scale)
     error = (images - rearrange(targets, "n ... -> n (...)")).square_()
     return error.mean(dim=2, dtype=torch.float64).sum(dim=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import SpikingNetwork
-from snncircuit.network.outcome import Outcome, Record, Trace
+from snncircuit.network.outcome import EXIT_INTERVAL, Outcome, Record, Trace, decided
 from snncircuit.neuron.step import EMPTY, Neuron
 
 Sample = tuple[Tensor, ...]
@@ -26,37 +26,51 @@ def run_reference(
     first_image: int,
     steps: int,
     record: Record,
+    exit_margin: int | None,
 ) -> Outcome:
     """Run ``steps`` steps; in each, a spike passes through all layers (see ``outcome.Engine``)."""
     layers = network.layers
-    dtype = layers[0].weight_exc.dtype
-    v_mem = {layer.name: torch.zeros((len(images), *layer.out_shape), dtype=dtype) for layer in layers}
+    weight = layers[0].weight_exc
+    v_mem = {layer.name: weight.new_zeros((len(images), *layer.out_shape)) for layer in layers}
     counts = {name: torch.zeros_like(v) for name, v in v_mem.items()}
     tallies = {layer.name: EMPTY for layer in layers}
     samples: dict[str, list[Sample]] = {name: [] for name in record}
-    output, v_output = [], []
+    last = layers[-1].name
+    output = weight.new_zeros((steps, len(images), v_mem[last][0].numel()))
+    v_output = torch.zeros_like(output)
+    steps_used = torch.full((len(images),), steps, device=weight.device)
+    running = torch.arange(len(images), device=weight.device)
     for step in range(steps):
-        x = encoder.values(images, first_image, step, 1)[0].to(dtype)
+        x = encoder.values(images, first_image, step, 1)[0, running].to(weight.dtype)
         for layer in layers:
             analog = encoder.analog and layer is layers[0]
             q_exc, q_inh = layer.current(x) if analog else layer.charges(x)
             outcome = neuron.step(v_mem[layer.name], q_exc, q_inh)
-            x = v_mem[layer.name] = outcome.v_mem
+            v_mem[layer.name] = outcome.v_mem
             tallies[layer.name] += outcome.tally
-            counts[layer.name] += outcome.spikes
+            counts[layer.name][running] += outcome.spikes
             if layer.name in record:
                 chosen = list(record[layer.name])
                 kept = (q_exc, q_inh, outcome.v_mem, outcome.spikes)
                 samples[layer.name].append(tuple(t.flatten(1)[:, chosen] for t in kept))
             x = outcome.spikes
-        output.append(x.flatten(1))
-        v_output.append(v_mem[layers[-1].name].flatten(1))
+        output[step, running] = x.flatten(1)
+        v_output[step, running] = v_mem[last].flatten(1)
+        if exit_margin is not None and (step + 1) % EXIT_INTERVAL == 0:
+            stops = decided(counts[last][running].flatten(1), exit_margin)
+            steps_used[running[stops]] = step + 1
+            v_output[step + 1 :, running[stops]] = v_output[step, running[stops]]
+            running = running[~stops]
+            v_mem = {name: v[~stops] for name, v in v_mem.items()}
+            if running.numel() == 0:
+                break
     return Outcome(
         tallies=tallies,
         counts=counts,
-        output=torch.stack(output),
-        v_output=torch.stack(v_output),
+        output=output,
+        v_output=v_output,
         traces=make_traces(record, samples),
+        steps_used=steps_used,
     )
 
 
@@ -65,7 +79,7 @@ def make_traces(record: Record, samples: Mapping[str, Sequence[Sample]]) -> dict
     traces = {}
     for name, neurons in record.items():
         q_exc, q_inh, v_mem, spikes = (
-            torch.stack(parts).float().numpy() for parts in zip(*samples[name], strict=True)
+            torch.stack(parts).float().cpu().numpy() for parts in zip(*samples[name], strict=True)
         )
         traces[name] = Trace(neurons=tuple(neurons), q_exc=q_exc, q_inh=q_inh, v_mem=v_mem, spikes=spikes)
     return traces

@@ -1,38 +1,20 @@
-"""What is known after a run, its JSON object and its file."""
+"""What is known after a run, and its JSON object."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from snncircuit.errors import SimulationError
 from snncircuit.network.figures import LayerFigures
 from snncircuit.network.outcome import Trace
 
-SCHEMA = 1
 BAD_RATE_RMSE = 0.05
 """A layer whose rates are further than this from the ANN's normalised activations is bad."""
 
 Setting = str | int | float | bool | None
-_FIGURES = (
-    "spikes",
-    "clipped_charge",
-    "rate_rmse",
-    "v_low",
-    "v_high",
-    "out_of_range",
-    "out_of_range_fraction",
-)
 _SCORES = ("accuracy", "mse")
-_TRACE = ("q_exc", "q_inh", "v_mem", "spikes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +26,10 @@ class Run:
         score: ``accuracy`` (labels) or ``mse`` (images).
         by_step: the score after each step.
         ann_score: the same score of the ANN that was converted, on the same images.
+        ann_score_quantised: of the ANN with weights on the levels of the synapses; None where no levels were asked for.
         layers: layer name to its figures, in order.
-        image_steps_per_second: images times steps over wall time.
+        steps_used: after how many steps each image stopped; empty where it is not known.
+        image_steps_per_second: steps run of all images over wall time.
         settings: network, neuron, steps, images, encoder, seed and whatever the caller adds (v_neg, hashes, …).
         rails: lowest and highest membrane that the supplies allow, thresholds above rest; None for ideal neurons.
         traces: layer name to the traces that were asked for.
@@ -57,6 +41,8 @@ class Run:
     ann_score: float
     layers: Mapping[str, LayerFigures]
     image_steps_per_second: float
+    ann_score_quantised: float | None = None
+    steps_used: tuple[int, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
     rails: tuple[float, float] | None = None
     traces: Mapping[str, Trace] = field(default_factory=dict, compare=False)
@@ -101,6 +87,7 @@ class Run:
             own = score == self.score
             scores[score] = self.by_step[-1] if own else None
             scores[f"ann_{score}"] = self.ann_score if own else None
+            scores[f"ann_{score}_quantised"] = self.ann_score_quantised if own else None
             scores[f"{score}_by_step"] = list(self.by_step) if own else None
         return {
             "engine": self.engine,
@@ -117,6 +104,9 @@ class Run:
             "v_low": self._figure("v_low"),
             "v_high": self._figure("v_high"),
             "headroom": self.headroom,
+            "grid": self._figure("grid"),
+            "rounding": self._figure("rounding"),
+            "steps_used": self._steps_used(),
             "image_steps_per_second": self.image_steps_per_second,
             "settings": dict(self.settings),
         }
@@ -132,46 +122,19 @@ class Run:
             for name, figures in self.layers.items()
         }
 
+    def _steps_used(self) -> dict[str, Any] | None:
+        """Mean and extremes, and how many images used how many steps."""
+        if not self.steps_used:
+            return None
+        return {
+            "mean": sum(self.steps_used) / len(self.steps_used),
+            "min": min(self.steps_used),
+            "max": max(self.steps_used),
+            "images": {str(steps): images for steps, images in sorted(Counter(self.steps_used).items())},
+        }
+
     def _figure(self, name: str) -> dict[str, Any]:
         return {layer: getattr(figures, name) for layer, figures in self.layers.items()}
-
-    def save(self, path: Path | str) -> None:
-        """Write a NetCDF file, all of it or nothing."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        _to_dataset(self).to_netcdf(part, engine="h5netcdf")
-        part.replace(path)
-
-
-def load_run(path: Path | str) -> Run:
-    """Read back what ``Run.save`` wrote.
-
-    Raises:
-        SimulationError: a file that is missing, damaged, of another kind or of a newer schema.
-    """
-    path = Path(path)
-    if not path.is_file():
-        msg = f"{path}: no such file; expected a Run written by snncircuit run -o"
-        raise SimulationError(msg)
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            dataset.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        msg = f"{path}: not a NetCDF file, or a truncated one: {error}"
-        raise SimulationError(msg) from error
-    if dataset.attrs.get("kind") != "snncircuit run":
-        msg = f"{path}: expected kind 'snncircuit run', found {dataset.attrs.get('kind')!r}"
-        raise SimulationError(msg)
-    schema = dataset.attrs.get("schema")
-    if not isinstance(schema, int | np.integer) or not 1 <= schema <= SCHEMA:
-        msg = f"{path}: Run of schema {schema}; this snncircuit reads 1 to {SCHEMA}"
-        raise SimulationError(msg)
-    try:
-        return _from_dataset(dataset)
-    except (KeyError, ValueError, TypeError) as error:
-        msg = f"{path}: a Run that lacks what schema {schema} has: {error}"
-        raise SimulationError(msg) from error
 
 
 def _sum_by(pairs: Iterator[tuple[str, float]]) -> dict[str, float]:
@@ -179,70 +142,3 @@ def _sum_by(pairs: Iterator[tuple[str, float]]) -> dict[str, float]:
     for key, value in pairs:
         sums[key] += value
     return dict(sums)
-
-
-def _to_dataset(run: Run) -> xr.Dataset:
-    names = list(run.layers)
-    dataset = xr.Dataset(
-        {name: ("layer", [getattr(figures, name) for figures in run.layers.values()]) for name in _FIGURES},
-        coords={"layer": names, "step": np.arange(1, len(run.by_step) + 1)},
-        attrs={
-            "kind": "snncircuit run",
-            "schema": SCHEMA,
-            "engine": run.engine,
-            "score": run.score,
-            "ann_score": run.ann_score,
-            "image_steps_per_second": run.image_steps_per_second,
-            "settings": json.dumps(dict(run.settings)),
-            "rails": json.dumps(run.rails),
-        },
-    )
-    dataset[f"{run.score}_by_step"] = ("step", np.array(run.by_step))
-    energies = list(run.energies())
-    if energies:
-        supplies = list(dict.fromkeys(supply for _, supply, _, _ in energies))
-        terms = list(dict.fromkeys(term for _, _, term, _ in energies))
-        joules = np.full((len(names), len(supplies), len(terms)), np.nan)  # NaN: no such contribution
-        for name, supply, term, joule in energies:
-            joules[names.index(name), supplies.index(supply), terms.index(term)] = joule
-        dataset = dataset.assign_coords(supply=supplies, term=terms)
-        dataset["energy"] = (("layer", "supply", "term"), joules, {"units": "J"})
-    for name, trace in run.traces.items():
-        neurons = f"{name}_neuron"
-        dataset = dataset.assign_coords({neurons: np.array(trace.neurons, dtype=np.int64)})
-        for signal in _TRACE:
-            dataset[f"{name}_{signal}"] = (("step", "image", neurons), getattr(trace, signal))
-    return dataset
-
-
-def _from_dataset(dataset: xr.Dataset) -> Run:
-    layers = {}
-    for index, name in enumerate(dataset["layer"].values.tolist()):
-        figures = {figure: dataset[figure].values[index].item() for figure in _FIGURES}
-        energy: dict[str, dict[str, float]] = {}
-        if "energy" in dataset:
-            for supply in dataset["supply"].values.tolist():
-                of_supply = dataset["energy"].sel(supply=supply).values[index]
-                terms = zip(dataset["term"].values.tolist(), of_supply.tolist(), strict=True)
-                found = {term: joule for term, joule in terms if not np.isnan(joule)}
-                if found:
-                    energy[supply] = found
-        layers[name] = LayerFigures(**figures, energy=energy)
-    score = str(dataset.attrs["score"])
-    rails = json.loads(dataset.attrs["rails"])
-    return Run(
-        engine=str(dataset.attrs["engine"]),
-        score=score,
-        by_step=tuple(dataset[f"{score}_by_step"].values.tolist()),
-        ann_score=float(dataset.attrs["ann_score"]),
-        layers=layers,
-        image_steps_per_second=float(dataset.attrs["image_steps_per_second"]),
-        settings=json.loads(dataset.attrs["settings"]),
-        rails=None if rails is None else (rails[0], rails[1]),
-        traces={name: _trace(dataset, name) for name in layers if f"{name}_neuron" in dataset.coords},
-    )
-
-
-def _trace(dataset: xr.Dataset, name: str) -> Trace:
-    signals = {signal: dataset[f"{name}_{signal}"].values for signal in _TRACE}
-    return Trace(neurons=tuple(dataset[f"{name}_neuron"].values.tolist()), **signals)

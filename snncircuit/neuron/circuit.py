@@ -13,7 +13,7 @@ from snncircuit.neuron.step import Step, Tally
 from snncircuit.neuron.terms import energy_terms
 from snncircuit.table import OperatingTable
 
-_BELOW = 0.02  # thresholds below the measured floor that count as the floor; look-ups end there by rounding
+BELOW = 0.02  # thresholds below the measured floor that count as the floor; look-ups end there by rounding
 _FAR = 64.0  # distance between the overdrives of two spike counts on the common node axis; larger than any overdrive
 
 
@@ -83,7 +83,7 @@ class CircuitNeuron:
         x = v + net
         figures = self.table.figures
         outside = (common > self._common[-1]) | (net > figures["net_exc"]) | (net < -figures["net_inh"])
-        outside |= (v > figures["v_high"]) | (v < figures["v_low"] - _BELOW)
+        outside |= (v > figures["v_high"]) | (v < figures["v_low"] - BELOW)
         kv, fv = _bracket(self._start, v)
         kc, fc = _bracket(self._common, common)
         n_common = self._common.numel()

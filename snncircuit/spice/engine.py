@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Protocol, Self
 
+from snncircuit.errors import NetlistError
 from snncircuit.spice.deck import LADDER, Deck
 from snncircuit.spice.discovery import Found, find_ngspice
 from snncircuit.spice.gate import check_deck
@@ -32,6 +33,34 @@ class _Job:
     deck: Deck
     rung: int = 0
     reasons: list[str] = field(default_factory=list)
+
+
+class _Plan:
+    """The jobs still to be begun; decks are drawn as they are asked for, and a refused one ends the plan."""
+
+    def __init__(self, decks: Iterable[Deck]) -> None:
+        self._source = enumerate(decks)
+        self._waiting: deque[_Job] = deque()
+        self.refusal: NetlistError | None = None
+
+    def next(self) -> _Job | None:
+        self.prepare()
+        return self._waiting.popleft() if self._waiting else None
+
+    def again(self, job: _Job) -> None:
+        self._waiting.append(job)
+
+    def prepare(self) -> None:
+        """Have a job at hand, if there is one."""
+        if self._waiting or self.refusal is not None:
+            return
+        try:
+            for index, deck in self._source:
+                check_deck(deck)
+                self._waiting.append(_Job(index=index, deck=deck))
+                return
+        except NetlistError as error:
+            self.refusal = error
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +95,7 @@ class EnginePool:
         self,
         jobs: int = 1,
         timeout: float = 60.0,
-        recycle: int = 200,
+        recycle: int = 2000,
         *,
         found: Found | None = None,
         rungs: int = LADDER,
@@ -99,6 +128,11 @@ class EnginePool:
         """Name and version of the ngspice in use, such as ``ngspice-39``; raises EngineMissingError when there is none."""
         return self.found.version
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers that now live."""
+        return tuple(seat.worker.pid for seat in self._seats)
+
     def run(self, deck: Deck) -> Outcome:
         """Simulate one deck, with the retry ladder.
 
@@ -112,39 +146,40 @@ class EnginePool:
     def map(self, decks: Iterable[Deck]) -> Iterator[tuple[int, Outcome]]:
         """Simulate decks; yields (index of the deck, outcome) as they finish.
 
-        Decks are drawn only as workers fall idle, so a plan may be long. Another ``map`` may start only when this one is
-        exhausted or closed.
+        Decks are drawn as workers fall idle, and one ahead, so a plan may be long. Another ``map`` may start only when this
+        one is exhausted or closed.
 
         Raises:
-            NetlistError: when the gate refuses a deck.
+            NetlistError: when the gate refuses a deck; those drawn before it are answered first.
             EngineMissingError: when there is a deck but no ngspice.
         """
-        source = enumerate(decks)
-        waiting: deque[_Job] = deque()
+        plan = _Plan(decks)
         try:
             while True:
-                while sum(seat.job is not None for seat in self._seats) < self._jobs:
-                    if not waiting:
-                        drawn = next(source, None)
-                        if drawn is None:
-                            break
-                        check_deck(drawn[1])
-                        waiting.append(_Job(index=drawn[0], deck=drawn[1]))
-                    self._assign(waiting.popleft())
-                busy = [seat for seat in self._seats if seat.job is not None]
-                if not busy:
+                while self._n_busy < self._jobs and (drawn := plan.next()) is not None:
+                    self._assign(drawn)
+                if not self._n_busy:
+                    if plan.refusal is not None:
+                        raise plan.refusal
                     return
-                for seat in self._ready(busy):
+                plan.prepare()
+                answered: list[tuple[int, Outcome]] = []
+                for seat in self._ready([seat for seat in self._seats if seat.job is not None]):
                     job, outcome, final = self._finish(seat)
                     if isinstance(outcome, Waveforms):
-                        yield job.index, replace(outcome, rung=job.rung)
-                        continue
-                    job.reasons.append(outcome.reason)
-                    if final or job.rung >= self._rungs:
-                        yield job.index, Failure(reason=_summary(job.reasons))
+                        answered.append((job.index, replace(outcome, rung=job.rung)))
                     else:
-                        job.rung += 1
-                        waiting.append(job)
+                        job.reasons.append(outcome.reason)
+                        if final or job.rung >= self._rungs:
+                            answered.append((job.index, Failure(reason=_summary(job.reasons))))
+                        else:
+                            job.rung += 1
+                            plan.again(job)
+                    # The worker is busy again before the caller looks at the answer.
+                    following = plan.next()
+                    if following is not None:
+                        self._assign(following)
+                yield from answered
         finally:
             for seat in [seat for seat in self._seats if seat.job is not None]:
                 self._dismiss(seat)
@@ -153,6 +188,10 @@ class EnginePool:
         """End all workers."""
         for seat in list(self._seats):
             self._dismiss(seat)
+
+    @property
+    def _n_busy(self) -> int:
+        return sum(seat.job is not None for seat in self._seats)
 
     def _assign(self, job: _Job) -> None:
         seat = next((seat for seat in self._seats if seat.job is None), None)

@@ -7,7 +7,8 @@ files are read and written. So this is a list of what is allowed; anything else 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import _lru_cache_wrapper, lru_cache
+from typing import TypeVar
 
 from snncircuit.errors import NetlistError
 from snncircuit.spice.deck import Deck
@@ -48,6 +49,8 @@ _STRANGE = re.compile(r"[^\t -~]|[`\"\\$]")
 _FORBIDDEN = re.compile(r"\bfile\s*=|\bcodemodel\b|\bpre_\w+|\bosdi\b|\bexternal\b|<<|>>", re.IGNORECASE)
 _SHORT = 2000
 
+T = TypeVar("T")
+
 
 def check_line(line: Line) -> None:
     """Refuse a logical line that does anything but describe a circuit.
@@ -55,7 +58,7 @@ def check_line(line: Line) -> None:
     Raises:
         NetlistError: with the place, what was found and what is allowed.
     """
-    refusal = _refusal(line.text) if len(line.text) <= _SHORT else _refusal.__wrapped__(line.text)
+    refusal = _remembered(_refusal, line.text)
     if refusal:
         msg = f"{line.place}: refused {line.text[:60]!r}: {refusal}"
         raise NetlistError(msg)
@@ -74,7 +77,7 @@ def check_deck(deck: Deck) -> None:
     n_lines = len(text.splitlines())
     for number, raw in enumerate(text.splitlines(), start=1):
         # What stands in a comment for us may not for ngspice.
-        strange = raw.find("`") >= 0 if raw.lstrip().startswith("*") else _suspicious(raw)
+        strange = "`" in raw if raw.lstrip().startswith("*") else _remembered(_suspicious, raw)
         if strange:
             msg = f"deck:{number}: refused {raw.strip()[:60]!r}; expected a plain line without a comment behind it"
             raise NetlistError(msg)
@@ -86,6 +89,12 @@ def check_deck(deck: Deck) -> None:
         raise NetlistError(msg)
 
 
+def _remembered(judgement: _lru_cache_wrapper[T], text: str) -> T:
+    """What the judgement says; the same lines come in deck after deck, but long ones are not worth keeping."""
+    return judgement(text) if len(text) <= _SHORT else judgement.__wrapped__(text)
+
+
+@lru_cache(maxsize=20_000)
 def _suspicious(raw: str) -> bool:
     return bool(_STRANGE.search(raw) or _FORBIDDEN.search(raw))
 

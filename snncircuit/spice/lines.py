@@ -51,7 +51,8 @@ def logical_lines(text: str, name: str) -> Iterator[Line]:
             raise NetlistError(msg)
         if line.startswith("*"):
             continue
-        line = _COMMENT.sub("", line).strip()
+        if "$" in line or ";" in line or "//" in line:
+            line = _COMMENT.sub("", line).strip()
         if not line:
             continue
         if line.startswith("+"):

@@ -66,6 +66,7 @@ def sweep(
     engine: str = "auto",
     seed: int = 0,
     batch: int | None = None,
+    exit_margin: int | None = None,
     max_out_of_range: float | None = MAX_OUT_OF_RANGE,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> xr.Dataset:
@@ -87,6 +88,7 @@ def sweep(
         engine: as for ``simulate``; all give the same, so it does not count as a setting.
         seed: of the Poisson encoder.
         batch: images at a time; without influence on the result.
+        exit_margin: as for ``simulate``.
         max_out_of_range: refuse runs that leave the measured range more often; None allows any.
         progress: told of each batch of images.
 
@@ -105,6 +107,7 @@ def sweep(
         "images_sha256": _digest(images, targets),
         "steps": steps,
         "encoder": encoder,
+        "exit_margin": exit_margin,
         "seed": seed,
     }
     store = PointStore.open(path, facts)
@@ -143,6 +146,7 @@ def sweep(
             encoder=encoder,
             engine=engine,
             batch=batch,
+            exit_margin=exit_margin,
             seed=seed,
             max_out_of_range=max_out_of_range,
             rails=operation.rails if kind == CIRCUIT else None,

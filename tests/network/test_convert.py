@@ -16,13 +16,13 @@ Shape = tuple[int, int, int]
 
 def outputs_agree(module: nn.Module, shape: Shape) -> None:
     pictures = images(6, shape, seed=3)
-    network = convert(module, images(20, shape))
+    network = convert(module, images(20, shape), float_weights=True)
     *_, last = network.activations(pictures)
     with torch.no_grad():
         expected = module(pictures)
     scale = network.layers[-1].scale
     error = last.reshape(expected.shape) * scale - expected
-    # Weights on the grid and single precision leave this much where large charges cancel.
+    # Single precision leaves this much where large charges cancel.
     assert float(error.abs().max()) <= 1e-3 * max(scale, float(expected.abs().max()))
 
 
@@ -100,7 +100,7 @@ def test_an_average_of_the_whole_image_is_a_layer_of_neurons_in_either_spelling(
 
 def test_a_full_rate_stands_for_the_largest_activation() -> None:
     pictures = images(30, CLASSIFIER_SHAPE)
-    for normalised in convert(classifier(), pictures, "max").activations(pictures):
+    for normalised in convert(classifier(), pictures, "max", float_weights=True).activations(pictures):
         assert float(normalised.max()) == pytest.approx(1, abs=1e-4)
 
 

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from snncircuit.errors import SimulationError
+from snncircuit.network import event
 from snncircuit.network.convert import convert
 from snncircuit.network.dense import MAX_BATCH
-from snncircuit.network.encode import PoissonSpikes
+from snncircuit.network.encode import PoissonSpikes, make_encoder
 from snncircuit.network.layers import SpikingNetwork
+from snncircuit.network.reference import run_reference
 from snncircuit.network.run import Run
 from snncircuit.network.simulate import simulate
 from snncircuit.neuron.ideal import IdealNeuron
@@ -54,14 +56,14 @@ def test_unbounded_ideal_neurons_classify_like_the_module(network: SpikingNetwor
     assert run.ann_score == 1
     assert run.by_step[-1] >= 0.95
     assert len(run.by_step) == 300
-    assert run.engine == "dense"
+    assert run.engine == ("event" if event.available() else "dense")
     assert run.first_bad_layer is None
     assert run.energy is None
 
 
 def test_an_autoencoder_has_an_error_that_falls_towards_the_modules() -> None:
     module, pictures = autoencoder(), images(10, CLASSIFIER_SHAPE, seed=6)
-    network = convert(module, images(50, CLASSIFIER_SHAPE), "max")
+    network = convert(module, images(50, CLASSIFIER_SHAPE), "max", float_weights=True)
     with torch.no_grad():
         expected = float((module(pictures) - pictures).square().mean())
         own = simulate(network, IdealNeuron(), pictures, module(pictures), steps=400)
@@ -152,6 +154,9 @@ def test_a_run_remembers_its_settings(network: SpikingNetwork, pictures: Tensor)
         "images": 6,
         "encoder": "PoissonSpikes",
         "seed": 0,
+        "synapse_levels": None,
+        "float_weights": False,
+        "exit_margin": None,
         "v_neg": -1.8,
         "neuron": "nmp",
     }
@@ -176,8 +181,16 @@ def test_a_run_outside_the_measured_range_is_refused(network: SpikingNetwork, pi
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"engine": "event"}, "engine 'event' is not built in this version; there are auto, reference, dense"),
-    ({"engine": "magic"}, "no engine 'magic'; there are auto, reference, dense"),
+    ({"engine": "magic"}, "no engine 'magic'; there are auto, reference, dense, event"),
+    ({"exit_margin": 0}, "early exit at a margin of 0 spikes: expected 1 or more"),
+    (
+        {"exit_margin": 2, "record": {"fc2": (0,)}},
+        "early exit and traces of fc2 exclude each other: a trace is of all steps",
+    ),
+    (
+        {"exit_margin": 2, "targets": torch.zeros(6, 5)},
+        "early exit is for classifiers with two classes or more",
+    ),
     ({"steps": 0}, "steps 0 and batch None: expected 1 or more"),
     ({"batch": 0}, "steps 3 and batch 0: expected 1 or more"),
     ({"encoder": "morse"}, "no encoder 'morse'"),
@@ -210,6 +223,95 @@ def test_input_that_does_not_fit_is_refused(
     settings: dict[str, Any] = {"images": pictures, "targets": LABELS, "steps": 3, **changes}
     with pytest.raises(SimulationError, match=text):
         simulate(network, IdealNeuron(), **settings)
+
+
+def test_neurons_that_the_event_engine_does_not_know_run_on_the_dense_engine(
+    network: SpikingNetwork, pictures: Tensor
+) -> None:
+    run = simulate(network, Costly(), pictures, LABELS, steps=2, max_out_of_range=None)
+    assert run.engine == "dense"
+
+
+def test_without_its_kernel_the_event_engine_is_refused_with_the_reason(
+    network: SpikingNetwork, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event, "available", lambda: False)
+    monkeypatch.setattr(event, "unavailable_reason", lambda: "there was no compiler")
+    assert simulate(network, IdealNeuron(), pictures, LABELS, steps=2).engine == "dense"
+    with pytest.raises(SimulationError, match="engine 'event' cannot run: there was no compiler"):
+        simulate(network, IdealNeuron(), pictures, LABELS, steps=2, engine="event")
+
+
+@pytest.mark.skipif(not event.available(), reason=event.unavailable_reason())
+def test_the_event_engine_refuses_neurons_that_it_does_not_know(
+    network: SpikingNetwork, pictures: Tensor
+) -> None:
+    with pytest.raises(SimulationError, match="knows ideal and circuit neurons, no Costly"):
+        simulate(network, Costly(), pictures, LABELS, steps=2, engine="event")
+
+
+def test_levels_are_reported_with_the_score_of_the_network_before_and_after() -> None:
+    module, pictures = classifier(), images(60, CLASSIFIER_SHAPE, seed=6)
+    with torch.no_grad():
+        labels = module(pictures).argmax(dim=1)
+    fine = convert(module, pictures)
+    coarse = convert(module, pictures, levels=2)
+    own = simulate(fine, IdealNeuron(), pictures, labels, steps=20)
+    run = simulate(coarse, IdealNeuron(), pictures, labels, steps=20)
+    *_, answer = coarse.activations(pictures)
+    assert (own.ann_score, own.ann_score_quantised) == (1.0, None)
+    assert run.ann_score == 1.0
+    assert run.ann_score_quantised == float((answer.argmax(dim=1) == labels).float().mean().double())
+    assert run.settings["synapse_levels"] == 2
+    for name, figures in run.layers.items():
+        there = own.layers[name]
+        assert figures.rounding is not None
+        assert there.rounding is not None
+        assert figures.rounding >= there.rounding
+    assert (own.layers["fc2"].grid, own.layers["fc2"].rounding) == (
+        fine.layers[-1].grid,
+        fine.layers[-1].rounding,
+    )
+
+
+def test_early_exit_saves_steps_and_energy(network: SpikingNetwork) -> None:
+    pictures = images(30, CLASSIFIER_SHAPE, seed=6)
+    labels = torch.zeros(30, dtype=torch.int64)
+    options: dict[str, Any] = {"steps": 80, "max_out_of_range": None}
+    full = simulate(network, Costly(), pictures, labels, **options)
+    early = simulate(network, Costly(), pictures, labels, exit_margin=4, **options)
+    shown = early.to_json()["steps_used"]
+    assert full.to_json()["steps_used"] == {"mean": 80, "min": 80, "max": 80, "images": {"80": 30}}
+    assert shown["min"] < shown["mean"] < 80
+    assert sum(shown["images"].values()) == 30
+    neurons = sum(torch.Size(layer.out_shape).numel() for layer in network.layers)
+    static = 1e-12 * neurons * shown["mean"]
+    spikes = sum(figures.spikes for figures in early.layers.values())
+    assert full.energy is not None
+    assert early.energy == pytest.approx(1e-9 * spikes + static + 5e-15 / 30)
+    assert early.energy < full.energy
+
+
+def test_rates_are_over_the_steps_that_an_image_used(network: SpikingNetwork, pictures: Tensor) -> None:
+    run = simulate(
+        network, IdealNeuron(), pictures, LABELS, steps=40, exit_margin=2, engine="reference", batch=6
+    )
+    with torch.inference_mode():
+        outcome = run_reference(
+            network,
+            IdealNeuron(),
+            make_encoder("constant"),
+            pictures,
+            first_image=0,
+            steps=40,
+            record={},
+            exit_margin=2,
+        )
+    assert len(set(run.steps_used)) > 1
+    for layer, answer in zip(network.layers, network.activations(pictures), strict=True):
+        rates = torch.stack([c / t for c, t in zip(outcome.counts[layer.name], run.steps_used, strict=True)])
+        expected = float((rates - answer.clamp(min=0)).double().square().mean().sqrt())
+        assert run.layers[layer.name].rate_rmse == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_run_is_a_run(network: SpikingNetwork, pictures: Tensor) -> None:

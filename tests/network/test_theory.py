@@ -21,11 +21,18 @@ def test_rates_are_drive_minus_what_is_left_on_the_membrane_plus_clipped_charge(
 ) -> None:
     steps = 40
     assert callable(module)
-    network = convert(module(), images(20, CLASSIFIER_SHAPE)).to(torch.float64)
+    network = convert(module(), images(20, CLASSIFIER_SHAPE), float_weights=True).to(torch.float64)
     pictures = images(3, CLASSIFIER_SHAPE, seed=8).double()
     record = {layer.name: tuple(range(torch.Size(layer.out_shape).numel())) for layer in network.layers}
     outcome = run_reference(
-        network, IdealNeuron(v_lb=v_lb), encoder, pictures, first_image=0, steps=steps, record=record
+        network,
+        IdealNeuron(v_lb=v_lb),
+        encoder,
+        pictures,
+        first_image=0,
+        steps=steps,
+        record=record,
+        exit_margin=None,
     )
     rate = encoder.values(pictures, 0, 0, steps).sum(dim=0) / steps
     for layer in network.layers:

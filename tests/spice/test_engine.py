@@ -238,3 +238,39 @@ def test_a_deck_that_the_gate_refuses_never_runs(pretender: Callable[[str], Foun
         with pytest.raises(NetlistError, match=r"refused '\.control'"):
             pool.run(replace(RC, circuit=".control\nshell id\n.endc"))
         assert pool.started == 0
+
+
+@pytest.mark.ngspice
+def test_a_refused_deck_ends_the_plan_when_those_before_it_are_answered(found: Found) -> None:
+    refused = replace(RC, circuit=RC.circuit + "\n.control")
+    answered: list[int] = []
+
+    def run_all(pool: EnginePool) -> None:
+        answered.clear()
+        for index, outcome in pool.map([RC, RC, RC, refused, RC]):
+            waves(outcome)
+            answered.append(index)
+
+    with EnginePool(2, found=found) as pool:
+        for _ in range(2):
+            with pytest.raises(NetlistError, match="control"):
+                run_all(pool)
+            assert sorted(answered) == [0, 1, 2]
+
+
+@pytest.mark.ngspice
+def test_a_worker_has_its_next_deck_before_an_answer_is_seen_and_no_deck_is_drawn_earlier_than_one_ahead(
+    found: Found,
+) -> None:
+    drawn = []
+
+    def plan() -> Iterator[Deck]:
+        for number in range(20):
+            drawn.append(number)
+            yield RC
+
+    with EnginePool(1, found=found) as pool:
+        for n_seen, (index, outcome) in enumerate(pool.map(plan())):
+            waves(outcome)
+            assert index == n_seen
+            assert min(n_seen + 2, 20) <= len(drawn) <= n_seen + 3

@@ -1,0 +1,324 @@
+// One step of all neurons of a tile, and what a run keeps of it: spikes as bits, charge clipped, range, visits of the table's cells.
+#pragma once
+#include "simd.hpp"
+#include "types.hpp"
+
+namespace snn {
+namespace {
+
+constexpr int kBlock = 128;  // neurons that go through a step together
+constexpr int kVectors = kBlock / W;
+
+// Sums of one call, lane by lane.
+struct Running {
+    f32 clipped, low, high;
+    int64_t outside;
+};
+
+// A block of neurons: charges in, membranes and spikes in and out; `n` of them count.
+struct Block {
+    int n;
+    f32 exc[kVectors], net[kVectors], v_mem[kVectors], spikes[kVectors];
+    int vectors() const { return (n + W - 1) / W; }
+    mask alive(int i) const { return first_lanes(n - i * W); }
+    bool whole(int i) const { return (i + 1) * W <= n; }
+};
+
+struct IdealStep {
+    f32 v_lb;
+    bool bounded, to_zero;
+    IdealStep(const Layer &layer, float *)
+        : v_lb(splat(layer.ideal.v_lb)), bounded(layer.ideal.v_lb > -__builtin_inff()), to_zero(layer.ideal.to_zero != 0) {}
+    static constexpr bool kTwoLines = false;
+    inline void operator()(Block &b, Running &sums) const {
+        const f32 one = splat(1.0f);
+        for (int i = 0; i < b.vectors(); i++) {
+            const f32 x = b.v_mem[i] + b.net[i];
+            const mask fires = at_least(x, one);
+            const f32 spikes = where(fires, one);
+            f32 after = to_zero ? select(fires, f32{}, x) : x - spikes;
+            if (bounded) {
+                const f32 lost = positive(v_lb - after);
+                sums.clipped += b.whole(i) ? lost : where(b.alive(i), lost);
+                after = max(after, v_lb);
+            }
+            b.v_mem[i] = after;
+            b.spikes[i] = spikes;
+        }
+    }
+};
+
+// snncircuit.lookup.step on vectors, stage by stage over the block: a neuron's step is one long chain of look-ups that wait for each
+// other, so the processor is kept busy by other neurons. Cells, Nodes: cells along start and common, and along node, that a table has at
+// most, for look-ups in registers; 0 for any number. Nodes of 1: they are evenly spaced for each spike count.
+template <int Cells, int Nodes>
+struct TableStep {
+    const Table &t;
+    float *occupancy;
+    size_t apart;
+    TableStep(const Layer &layer, float *visits) : t(*layer.table), occupancy(visits), apart(size_t(t.n_rows) * 8) {}
+    static constexpr bool kTwoLines = true;
+    static constexpr int kAxis = Cells == 8 ? 16 : Cells, kColumns = Cells == 8 ? 64 : Cells;
+
+    // Cell of a value, by bisection.
+    template <int N>
+    static inline i32 below(const Axis &axis, f32 value) {
+        if constexpr (N == 1) return i32{};
+        if constexpr (N > 0) {
+            i32 k = where(at_least(value, splat(axis.node[N / 2])), splat(N / 2));
+#pragma GCC unroll 8
+            for (int s = N / 4; s; s >>= 1) k = add_where(k, at_least(value, lookup<(N < 16 ? 16 : N)>(axis.node + s, k)), splat(s));
+            return k;
+        }
+        i32 k{};
+        for (int s = axis.size / 2; s; s >>= 1) k = add_where(k, at_least(value, lookup<0>(axis.node + s, k)), splat(s));
+        return k;
+    }
+    static inline f32 fraction(f32 value, f32 low, f32 inverse) { return min(positive((value - low) * inverse), splat(1.0f)); }
+
+    inline void operator()(Block &b, Running &sums) const {
+        const f32 one = splat(1.0f);
+        const int vectors = b.vectors();
+        f32 fv[kVectors], fc[kVectors], x[kVectors], y[kVectors];
+        i32 column[kVectors];
+        alignas(64) i32 row[kVectors];
+        for (int i = 0; i < vectors; i++) {
+            const f32 v = b.v_mem[i], exc = b.exc[i], inh = (exc - b.net[i]) * t.gain_inh;
+            const f32 net = exc - inh, common = min(exc, inh);
+            const i32 kv = below<Cells>(t.start, v), kc = below<Cells>(t.common, common);
+            x[i] = v + net;
+            fv[i] = fraction(v, lookup<kAxis>(t.start.node, kv), lookup<kAxis>(t.start.inverse, kv));
+            fc[i] = fraction(common, lookup<kAxis>(t.common.node, kc), lookup<kAxis>(t.common.inverse, kc));
+            column[i] = (kv << t.shift_start) + kc;
+            uint32_t outside = bits(above(common, splat(t.common_high))) | bits(above(net, splat(t.net_exc))) |
+                               bits(above(-net, splat(t.net_inh))) | bits(above(v, splat(t.v_high))) | bits(above(splat(t.v_low), v));
+            if (!b.whole(i)) outside &= bits(b.alive(i));
+            sums.outside += __builtin_popcount(outside);
+        }
+        for (int i = 0; i < vectors; i++) {
+            const f32 vc = fv[i] * fc[i];
+            f32 spikes{}, edge_below{};
+            for (int n = 0; n < t.n_edges; n++) {
+                const float *e = t.edge + n * 4 * t.columns;
+                const f32 edge = lookup<kColumns>(e, column[i]) + fc[i] * lookup<kColumns>(e + t.columns, column[i]) +
+                                 fv[i] * lookup<kColumns>(e + 2 * t.columns, column[i]) +
+                                 vc * lookup<kColumns>(e + 3 * t.columns, column[i]);
+                if (n == t.n_edges - 1) x[i] = min(x[i], edge + t.reach_high);
+                if (n == 0) {
+                    x[i] = max(x[i], edge + t.reach_low);
+                    y[i] = x[i] - edge;
+                    spikes = where(at_least(y[i], f32{}), one);
+                } else {  // y is the distance beyond the edge below; between two edges it becomes a fraction of the way
+                    const mask here = equal(spikes, splat(float(n)));
+                    const mask fires = here & at_least(x[i], edge);
+                    y[i] = select(fires, x[i] - edge, select(here, y[i] / (edge - edge_below), y[i]));
+                    spikes += where(fires, one);
+                }
+                edge_below = edge;
+            }
+            b.spikes[i] = spikes;
+        }
+        for (int i = 0; i < vectors; i++) {
+            const i32 count = __builtin_convertvector(b.spikes[i], i32);
+            const i32 first = lookup<16>(t.first, count), last = lookup<16>(t.last, count);
+            i32 k;
+            if constexpr (Nodes == 1) {
+                const f32 place = (y[i] - lookup<16>(t.even_low, count)) * lookup<16>(t.even_inverse, count);
+                k = min(max(first + __builtin_convertvector(min(max(place, splat(-1.0f)), splat(65536.0f)), i32), first), last);
+                y[i] = min(positive(place - floats(k - first)), one);
+            } else {
+                const f32 place = y[i] + 64.0f * b.spikes[i];
+                k = min(max(below<Nodes>(t.node, place), first), last);
+                y[i] = fraction(place, lookup<Nodes>(t.node.node, k), lookup<Nodes>(t.node.inverse, k));
+            }
+            row[i] = ((column[i] << t.shift_node) + k) << 3;
+        }
+        in_memory();
+        const uint32_t *rows = reinterpret_cast<const uint32_t *>(row);
+        for (int i = 0; i < vectors; i++) {
+            const f32 vc = fv[i] * fc[i];
+            f32 a[8];
+            load_rows(t.rows, rows + i * W, a);
+            const f32 residual = a[0] + fc[i] * a[1] + fv[i] * a[2] + vc * a[3] + y[i] * (a[4] + fc[i] * a[5] + fv[i] * a[6] + vc * a[7]);
+            b.v_mem[i] = x[i] - b.spikes[i] + residual;
+            f32 lost = select(above(b.spikes[i], f32{}), f32{}, positive(residual));
+            if (!b.whole(i)) lost = where(b.alive(i), lost);
+            sums.clipped += lost;
+        }
+        for (int i = 0; i < vectors; i++) {
+            const f32 vc = fv[i] * fc[i], fy = y[i];
+            f32 m[8] = {one, fc[i], fv[i], vc, fy, fc[i] * fy, fv[i] * fy, vc * fy};
+            if (!b.whole(i))
+                for (f32 &each : m) each = where(b.alive(i), each);
+            add_rows(occupancy, apart, rows + i * W, m);
+        }
+    }
+};
+
+// Steps of the neurons [0, n) of a tile; `exc` and `net` are charges, [steps][stride]. Membranes, counts and bits are those of the tile.
+template <class Neuron, class Q>
+inline void update(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride, int64_t first_neuron,
+                   State &state) {
+    const Neuron neuron(layer, state.occupancy);
+    const f32 grid = splat(layer.grid);
+    Running sums{f32{}, splat(__builtin_inff()), splat(-__builtin_inff()), 0};
+    const int64_t words = layer.words(), padded = layer.neurons() + 64;
+    float *v_mem = state.v_mem + first_neuron;
+    int32_t *counts = reinterpret_cast<int32_t *>(state.counts) + first_neuron;
+    const bool two = Neuron::kTwoLines || state.trace;
+    Block b;
+    for (int t = 0; t < steps; t++)
+        for (int from = 0; from < n; from += kBlock) {
+            b.n = n - from < kBlock ? n - from : kBlock;
+            const int vectors = b.vectors();
+            for (int i = 0; i < vectors; i++) {
+                const int64_t at = t * stride + from + i * W;
+                b.net[i] = charges(net + at) * grid;
+                b.exc[i] = two ? charges(exc + at) * grid : f32{};
+                b.v_mem[i] = load<f32>(v_mem + from + i * W);
+            }
+            neuron(b, sums);
+            uint32_t fired[kMaxPlanes][kBlock / 32] = {};
+            for (int i = 0; i < vectors; i++) {
+                const int at = from + i * W;
+                if (!b.whole(i)) {
+                    const mask alive = b.alive(i);
+                    b.spikes[i] = where(alive, b.spikes[i]);
+                    sums.low = min(sums.low, select(alive, b.v_mem[i], sums.low));
+                    sums.high = max(sums.high, select(alive, b.v_mem[i], sums.high));
+                } else {
+                    sums.low = min(sums.low, b.v_mem[i]);
+                    sums.high = max(sums.high, b.v_mem[i]);
+                }
+                store(v_mem + at, b.v_mem[i]);
+                store(counts + at, load<i32>(counts + at) + __builtin_convertvector(b.spikes[i], i32));
+                for (int plane = 0; plane < layer.planes_out; plane++)
+                    fired[plane][i * W / 32] |= bits(above(b.spikes[i], splat(float(plane)))) << (i * W % 32);
+                if (state.trace) {
+                    float *trace = state.trace + t * padded + first_neuron + at;
+                    store(trace, b.exc[i]);
+                    store(trace + capacity * padded, b.exc[i] - b.net[i]);
+                    store(trace + 2 * capacity * padded, b.v_mem[i]);
+                    store(trace + 3 * capacity * padded, b.spikes[i]);
+                }
+            }
+            for (int plane = 0; plane < layer.planes_out; plane++) {
+                uint64_t *row = state.bits + (int64_t(plane) * capacity + t) * words;
+                std::memcpy(reinterpret_cast<char *>(row) + (first_neuron + from) / 8, fired[plane], size_t((b.n + 31) / 32) * 4);
+            }
+        }
+    state.sums->clipped += double(sum(sums.clipped));
+    state.sums->out_of_range += sums.outside;
+    const float low = least(sums.low), high = most(sums.high);
+    if (low < state.sums->v_low) state.sums->v_low = low;
+    if (high > state.sums->v_high) state.sums->v_high = high;
+}
+
+// The same for ideal neurons of which no trace is kept: 64 at a time with membranes and counts in registers.
+template <class Q>
+inline void update_ideal(const Layer &layer, int n, int steps, const Q *net, int64_t stride, int64_t first_neuron, State &state) {
+    constexpr int kTogether = 64 / W;
+    const f32 grid = splat(layer.grid), one = splat(1.0f), v_lb = splat(layer.ideal.v_lb);
+    const bool bounded = layer.ideal.v_lb > -__builtin_inff(), to_zero = layer.ideal.to_zero != 0;
+    const int64_t words = layer.words();
+    f32 low = splat(__builtin_inff()), high = -low, clipped{};
+    for (int from = 0; from < n; from += 64) {
+        float *v_mem = state.v_mem + first_neuron + from;
+        int32_t *counts = reinterpret_cast<int32_t *>(state.counts) + first_neuron + from;
+        uint64_t alive = n - from < 64 ? (uint64_t(1) << (n - from)) - 1 : ~uint64_t(0);
+        f32 v[kTogether], count[kTogether], lost{};
+        f32 below = splat(__builtin_inff()), beyond = -below;
+        for (int i = 0; i < kTogether; i++) v[i] = load<f32>(v_mem + i * W), count[i] = f32{};
+        for (int t = 0; t < steps; t++) {
+            uint64_t fired = 0;
+            for (int i = 0; i < kTogether; i++) {
+                const f32 x = v[i] + charges(net + t * stride + from + i * W) * grid;
+                const mask fires = at_least(x, one);
+                const f32 spikes = where(fires, one);
+                f32 after = to_zero ? select(fires, f32{}, x) : x - spikes;
+                if (bounded) {
+                    lost += where(first_lanes(n - from - i * W), positive(v_lb - after));
+                    after = max(after, v_lb);
+                }
+                v[i] = after;
+                count[i] += spikes;
+                if (alive >> (i * W) & 1) {  // lanes beyond the last neuron are left out below
+                    below = min(below, n - from >= (i + 1) * W ? after : select(first_lanes(n - from - i * W), after, below));
+                    beyond = max(beyond, n - from >= (i + 1) * W ? after : select(first_lanes(n - from - i * W), after, beyond));
+                }
+                fired |= uint64_t(bits(fires)) << (i * W);
+            }
+            fired &= alive;
+            std::memcpy(reinterpret_cast<char *>(state.bits + t * words) + (first_neuron + from) / 8, &fired, 8);
+        }
+        for (int i = 0; i < kTogether && from + i * W < n; i++) {  // what is beyond may be neurons of the next tile
+            store(v_mem + i * W, v[i]);
+            store(counts + i * W, load<i32>(counts + i * W) + __builtin_convertvector(count[i], i32));
+        }
+        low = min(low, below);
+        high = max(high, beyond);
+        clipped += lost;
+    }
+    state.sums->clipped += double(sum(clipped));
+    const float lowest = least(low), highest = most(high);
+    if (lowest < state.sums->v_low) state.sums->v_low = lowest;
+    if (highest > state.sums->v_high) state.sums->v_high = highest;
+}
+
+// Neurons [from, to) through all steps, four vectors at a time with the membranes in registers.
+inline void scan(const Scan &job, int64_t from, int64_t to, Sums &sums) {
+    constexpr int kTogether = 4;
+    const f32 one = splat(1.0f), v_lb = splat(job.ideal.v_lb);
+    const bool bounded = job.ideal.v_lb > -__builtin_inff(), to_zero = job.ideal.to_zero != 0;
+    double clipped = 0;
+    f32 low = splat(__builtin_inff()), high = splat(-__builtin_inff());
+    for (int64_t at = from; at < to; at += kTogether * W) {
+        f32 v[kTogether], count[kTogether], lost{};
+        float edge[kTogether * W];  // the last neurons, where a vector would reach beyond them
+        const int n = int(to - at < kTogether * W ? to - at : kTogether * W);
+        const bool whole = n == kTogether * W;
+        const auto read = [&](const float *p, int i) {
+            if (whole) return load<f32>(p + i * W);
+            std::memset(edge, 0, sizeof edge);
+            std::memcpy(edge, p, size_t(n) * sizeof(float));
+            return load<f32>(edge + i * W);
+        };
+        const auto write = [&](float *p, const f32 *x) {
+            if (whole) {
+                for (int i = 0; i < kTogether; i++) store(p + i * W, x[i]);
+            } else {
+                for (int i = 0; i < kTogether; i++) store(edge + i * W, x[i]);
+                std::memcpy(p, edge, size_t(n) * sizeof(float));
+            }
+        };
+        for (int i = 0; i < kTogether; i++) v[i] = read(job.v_mem + at, i), count[i] = read(job.counts + at, i);
+        for (int t = 0; t < job.steps; t++) {
+            f32 fired[kTogether];
+            for (int i = 0; i < kTogether; i++) {
+                const f32 x = v[i] + read(job.net + t * job.stride + at, i);
+                const mask fires = at_least(x, one);
+                fired[i] = where(fires, one);
+                f32 after = to_zero ? select(fires, f32{}, x) : x - fired[i];
+                if (bounded) {
+                    lost += whole ? positive(v_lb - after) : where(first_lanes(n - i * W), positive(v_lb - after));
+                    after = max(after, v_lb);
+                }
+                const f32 seen = whole ? after : select(first_lanes(n - i * W), after, low);
+                const f32 top = whole ? after : select(first_lanes(n - i * W), after, high);
+                v[i] = after;
+                low = min(low, seen);
+                high = max(high, top);
+                count[i] += fired[i];
+            }
+            write(job.spikes + t * job.size + at, fired);
+            if (job.membranes) write(job.membranes + t * job.size + at, v);
+        }
+        write(job.v_mem + at, v);
+        write(job.counts + at, count);
+        clipped += double(sum(lost));
+    }
+    sums = {clipped, 0, least(low), most(high)};
+}
+
+}  // namespace
+}  // namespace snn

@@ -1,0 +1,97 @@
+// Charges: the sums of the weight rows that spikes meet, excitatory and inhibitory apart from one load of each weight.
+#pragma once
+#include "spikes.hpp"
+
+namespace snn {
+namespace {
+
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<int16_t> {
+    using type = i16;
+};
+template <>
+struct VectorOf<float> {
+    using type = f32;
+};
+
+// Adds n rows to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long.
+template <int N, bool Two, class T>
+inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T *exc, T *net) {
+    using V = typename VectorOf<T>::type;
+    constexpr int L = int(sizeof(V) / sizeof(T));
+    V e[N], s[N];
+    for (int j = 0; j < N; j++) {
+        s[j] = load<V>(net + j * L);
+        if (Two) e[j] = load<V>(exc + j * L);
+    }
+    for (int i = 0; i < n; i++) {
+        const T *row = weights + int64_t(rows[i]) * stride;
+#pragma GCC unroll 16
+        for (int j = 0; j < N; j++) {
+            const V w = load<V>(row + j * L);
+            s[j] = plus(s[j], w);
+            if (Two) e[j] = plus(e[j], positive(w));
+        }
+    }
+    for (int j = 0; j < N; j++) {
+        store(net + j * L, s[j]);
+        if (Two) store(exc + j * L, e[j]);
+    }
+}
+
+// The same for any number of lanes up to a block of them.
+template <bool Two, class T>
+inline void add_lanes(const T *weights, int64_t width, const uint16_t *rows, int n, T *exc, T *net) {
+    using V = typename VectorOf<T>::type;
+    constexpr int L = int(sizeof(V) / sizeof(T)), Most = Two && W < 16 ? 6 : 8;
+    for (int64_t lane = 0; lane < width; lane += Most * L) {
+        const T *w = weights + lane;
+        T *e = exc + lane, *s = net + lane;
+        switch ((width - lane) / L) {
+            case 1:
+                add<1, Two>(w, width, rows, n, e, s);
+                break;
+            case 2:
+                add<2, Two>(w, width, rows, n, e, s);
+                break;
+            case 3:
+                add<3, Two>(w, width, rows, n, e, s);
+                break;
+            case 4:
+                add<4, Two>(w, width, rows, n, e, s);
+                break;
+            case 5:
+                add<5, Two>(w, width, rows, n, e, s);
+                break;
+            case 6:
+                add<6, Two>(w, width, rows, n, e, s);
+                break;
+            case 7:
+                add<7, Two>(w, width, rows, n, e, s);
+                break;
+            default:
+                add<Most, Two>(w, width, rows, n, e, s);
+                break;
+        }
+    }
+}
+
+// Adds what the spikes of a block of rows bring in every step, `begin` saying where the rows of each step are. One block of lanes after
+// the other, so that its weights stay in the cache for all steps.
+template <bool Two, class T>
+inline void add_steps(const Layer &layer, int64_t first_row, int steps, const uint16_t *rows, const uint32_t *begin, T *exc, T *net,
+                      int64_t stride) {
+    for (int64_t lane = 0; lane < layer.padded; lane += layer.width) {
+        const int64_t width = layer.padded - lane < layer.width ? layer.padded - lane : layer.width;
+        const T *weights = static_cast<const T *>(layer.weights) + lane * layer.rows + first_row * width;
+        for (int t = 0; t < steps; t++) {
+            const int n = int(begin[t + 1] - begin[t]);
+            if (n) add_lanes<Two>(weights, width, rows + begin[t], n, exc + t * stride + lane, net + t * stride + lane);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace snn
