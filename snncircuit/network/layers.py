@@ -99,7 +99,7 @@ class Synapses:
         """
         q_exc, q_inh = self.to(torch.float64).charges(values.double())
         if self.grid:
-            q_exc, q_inh = (torch.round(q / self.grid) * self.grid for q in (q_exc, q_inh))
+            q_exc, q_inh = (q.div_(self.grid).round_().mul_(self.grid) for q in (q_exc, q_inh))
         return q_exc.to(self.weight_exc.dtype), q_inh.to(self.weight_exc.dtype)
 
     def drive(self, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:

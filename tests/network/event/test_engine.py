@@ -59,7 +59,7 @@ def assert_same_energies(neuron: Neuron, one: Tally, other: Tally) -> None:
         assert found[supply] == pytest.approx(terms, abs=1e-5 * largest)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     modules(),
     st.sampled_from(ENCODERS),

@@ -33,7 +33,7 @@ def as_image(layer: Synapses) -> Image:
     return channels, height, width
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(modules(), st.integers(0, 1000))
 def test_it_knows_what_all_neurons_receive_in_all(drawn: Drawn, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -44,7 +44,7 @@ def test_it_knows_what_all_neurons_receive_in_all(drawn: Drawn, seed: int) -> No
         assert found.dtype == np.float64
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(modules(), st.sampled_from([1, 2, 3, 40]))
 def test_it_is_refused_just_where_a_sum_of_one_spike_of_each_input_may_overflow(
     drawn: Drawn, factor: int
