@@ -24,26 +24,34 @@ struct Block {
     bool whole(int i) const { return (i + 1) * W <= n; }
 };
 
-struct IdealStep {
+// The ideal neuron of snncircuit.neuron.ideal; `lost` is the charge that the lower bound swallowed.
+struct IdealNeuron {
+    struct After {
+        f32 v_mem, spikes, lost;
+        mask fires;
+    };
     f32 v_lb;
     bool bounded, to_zero;
-    IdealStep(const Layer &layer, float *)
-        : v_lb(splat(layer.ideal.v_lb)), bounded(layer.ideal.v_lb > -__builtin_inff()), to_zero(layer.ideal.to_zero != 0) {}
+    explicit IdealNeuron(const Ideal &of) : v_lb(splat(of.v_lb)), bounded(of.v_lb > -__builtin_inff()), to_zero(of.to_zero != 0) {}
+    inline After operator()(f32 v, f32 net) const {
+        const f32 x = v + net;
+        const mask fires = at_least(x, splat(1.0f));
+        const f32 spikes = where(fires, splat(1.0f)), after = to_zero ? select(fires, f32{}, x) : x - spikes;
+        if (!bounded) return {after, spikes, f32{}, fires};
+        return {max(after, v_lb), spikes, positive(v_lb - after), fires};
+    }
+};
+
+struct IdealStep {
+    IdealNeuron neuron;
+    IdealStep(const Layer &layer, float *) : neuron(layer.ideal) {}
     static constexpr bool kTwoLines = false;
     inline void operator()(Block &b, Running &sums) const {
-        const f32 one = splat(1.0f);
         for (int i = 0; i < b.vectors(); i++) {
-            const f32 x = b.v_mem[i] + b.net[i];
-            const mask fires = at_least(x, one);
-            const f32 spikes = where(fires, one);
-            f32 after = to_zero ? select(fires, f32{}, x) : x - spikes;
-            if (bounded) {
-                const f32 lost = positive(v_lb - after);
-                sums.clipped += b.whole(i) ? lost : where(b.alive(i), lost);
-                after = max(after, v_lb);
-            }
-            b.v_mem[i] = after;
-            b.spikes[i] = spikes;
+            const IdealNeuron::After out = neuron(b.v_mem[i], b.net[i]);
+            sums.clipped += b.whole(i) ? out.lost : where(b.alive(i), out.lost);
+            b.v_mem[i] = out.v_mem;
+            b.spikes[i] = out.spikes;
         }
     }
 };
@@ -218,8 +226,8 @@ inline void update(const Layer &layer, int n, int steps, int capacity, const Q *
 template <class Q>
 inline void update_ideal(const Layer &layer, int n, int steps, const Q *net, int64_t stride, int64_t first_neuron, State &state) {
     constexpr int kTogether = 64 / W;
-    const f32 grid = splat(layer.grid), one = splat(1.0f), v_lb = splat(layer.ideal.v_lb);
-    const bool bounded = layer.ideal.v_lb > -__builtin_inff(), to_zero = layer.ideal.to_zero != 0;
+    const IdealNeuron neuron(layer.ideal);
+    const f32 grid = splat(layer.grid);
     const int64_t words = layer.words();
     f32 low = splat(__builtin_inff()), high = -low, clipped{};
     for (int from = 0; from < n; from += 64) {
@@ -232,21 +240,15 @@ inline void update_ideal(const Layer &layer, int n, int steps, const Q *net, int
         for (int t = 0; t < steps; t++) {
             uint64_t fired = 0;
             for (int i = 0; i < kTogether; i++) {
-                const f32 x = v[i] + charges(net + t * stride + from + i * W) * grid;
-                const mask fires = at_least(x, one);
-                const f32 spikes = where(fires, one);
-                f32 after = to_zero ? select(fires, f32{}, x) : x - spikes;
-                if (bounded) {
-                    lost += where(first_lanes(n - from - i * W), positive(v_lb - after));
-                    after = max(after, v_lb);
-                }
-                v[i] = after;
-                count[i] += spikes;
+                const IdealNeuron::After out = neuron(v[i], charges(net + t * stride + from + i * W) * grid);
+                v[i] = out.v_mem;
+                count[i] += out.spikes;
+                if (neuron.bounded) lost += where(first_lanes(n - from - i * W), out.lost);
                 if (alive >> (i * W) & 1) {  // lanes beyond the last neuron are left out below
-                    below = min(below, n - from >= (i + 1) * W ? after : select(first_lanes(n - from - i * W), after, below));
-                    beyond = max(beyond, n - from >= (i + 1) * W ? after : select(first_lanes(n - from - i * W), after, beyond));
+                    below = min(below, n - from >= (i + 1) * W ? v[i] : select(first_lanes(n - from - i * W), v[i], below));
+                    beyond = max(beyond, n - from >= (i + 1) * W ? v[i] : select(first_lanes(n - from - i * W), v[i], beyond));
                 }
-                fired |= uint64_t(bits(fires)) << (i * W);
+                fired |= uint64_t(bits(out.fires)) << (i * W);
             }
             fired &= alive;
             std::memcpy(reinterpret_cast<char *>(state.bits + t * words) + (first_neuron + from) / 8, &fired, 8);
@@ -268,8 +270,7 @@ inline void update_ideal(const Layer &layer, int n, int steps, const Q *net, int
 // Neurons [from, to) through all steps, four vectors at a time with the membranes in registers.
 inline void scan(const Scan &job, int64_t from, int64_t to, Sums &sums) {
     constexpr int kTogether = 4;
-    const f32 one = splat(1.0f), v_lb = splat(job.ideal.v_lb);
-    const bool bounded = job.ideal.v_lb > -__builtin_inff(), to_zero = job.ideal.to_zero != 0;
+    const IdealNeuron neuron(job.ideal);
     double clipped = 0;
     f32 low = splat(__builtin_inff()), high = splat(-__builtin_inff());
     for (int64_t at = from; at < to; at += kTogether * W) {
@@ -295,20 +296,13 @@ inline void scan(const Scan &job, int64_t from, int64_t to, Sums &sums) {
         for (int t = 0; t < job.steps; t++) {
             f32 fired[kTogether];
             for (int i = 0; i < kTogether; i++) {
-                const f32 x = v[i] + read(job.net + t * job.stride + at, i);
-                const mask fires = at_least(x, one);
-                fired[i] = where(fires, one);
-                f32 after = to_zero ? select(fires, f32{}, x) : x - fired[i];
-                if (bounded) {
-                    lost += whole ? positive(v_lb - after) : where(first_lanes(n - i * W), positive(v_lb - after));
-                    after = max(after, v_lb);
-                }
-                const f32 seen = whole ? after : select(first_lanes(n - i * W), after, low);
-                const f32 top = whole ? after : select(first_lanes(n - i * W), after, high);
-                v[i] = after;
-                low = min(low, seen);
-                high = max(high, top);
-                count[i] += fired[i];
+                const IdealNeuron::After out = neuron(v[i], read(job.net + t * job.stride + at, i));
+                v[i] = out.v_mem;
+                fired[i] = out.spikes;
+                count[i] += out.spikes;
+                lost += whole ? out.lost : where(first_lanes(n - i * W), out.lost);
+                low = min(low, whole ? v[i] : select(first_lanes(n - i * W), v[i], low));
+                high = max(high, whole ? v[i] : select(first_lanes(n - i * W), v[i], high));
             }
             write(job.spikes + t * job.size + at, fired);
             if (job.membranes) write(job.membranes + t * job.size + at, v);

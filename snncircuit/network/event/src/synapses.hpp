@@ -41,41 +41,20 @@ inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T
     }
 }
 
+// The same for a number of vectors known only now, N at most.
+template <int N, bool Two, class T>
+inline void add_vectors(int vectors, const T *weights, int64_t stride, const uint16_t *rows, int n, T *exc, T *net) {
+    if constexpr (N > 1)
+        if (vectors < N) return add_vectors<N - 1, Two>(vectors, weights, stride, rows, n, exc, net);
+    add<N, Two>(weights, stride, rows, n, exc, net);
+}
+
 // The same for any number of lanes up to a block of them.
 template <bool Two, class T>
 inline void add_lanes(const T *weights, int64_t width, const uint16_t *rows, int n, T *exc, T *net) {
-    using V = typename VectorOf<T>::type;
-    constexpr int L = int(sizeof(V) / sizeof(T)), Most = Two && W < 16 ? 6 : 8;
-    for (int64_t lane = 0; lane < width; lane += Most * L) {
-        const T *w = weights + lane;
-        T *e = exc + lane, *s = net + lane;
-        switch ((width - lane) / L) {
-            case 1:
-                add<1, Two>(w, width, rows, n, e, s);
-                break;
-            case 2:
-                add<2, Two>(w, width, rows, n, e, s);
-                break;
-            case 3:
-                add<3, Two>(w, width, rows, n, e, s);
-                break;
-            case 4:
-                add<4, Two>(w, width, rows, n, e, s);
-                break;
-            case 5:
-                add<5, Two>(w, width, rows, n, e, s);
-                break;
-            case 6:
-                add<6, Two>(w, width, rows, n, e, s);
-                break;
-            case 7:
-                add<7, Two>(w, width, rows, n, e, s);
-                break;
-            default:
-                add<Most, Two>(w, width, rows, n, e, s);
-                break;
-        }
-    }
+    constexpr int L = int(sizeof(typename VectorOf<T>::type) / sizeof(T)), Most = Two && W < 16 ? 6 : 8;
+    for (int64_t lane = 0; lane < width; lane += Most * L)
+        add_vectors<Most, Two>(int((width - lane) / L), weights + lane, width, rows, n, exc + lane, net + lane);
 }
 
 // Adds what the spikes of a block of rows bring in every step, `begin` saying where the rows of each step are. One block of lanes after
