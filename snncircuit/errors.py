@@ -10,7 +10,8 @@ SnnCircuitError                 shown by the command line as one paragraph, exit
 ├── NetworkError                a network file that cannot be used
 │   └── ConversionError         a layer that has no spiking equivalent
 ├── DatasetError                images or labels that cannot be had or read
-└── SimulationError             a run that would not mean anything, or a damaged Run
+├── SimulationError             a run that would not mean anything, or a damaged Run
+└── AgreementError              a table that is further from its circuit than it may be
 
 Each message says what was expected, what was found and what exists. Facts are passed by position, so that errors survive pickling from a
 worker process.
@@ -59,3 +60,7 @@ class DatasetError(SnnCircuitError):
 
 class SimulationError(SnnCircuitError):
     """A run that would not mean anything, or a damaged Run."""
+
+
+class AgreementError(SnnCircuitError):
+    """A table that is further from its circuit than it may be."""

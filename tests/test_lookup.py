@@ -32,3 +32,38 @@ def test_a_fraction_between_nodes_is_linear() -> None:
     index, part = lookup.bracket(nodes, np.array([-1.0, 0.0, 0.25, 1.0, 2.5, 4.0, 9.0]))
     np.testing.assert_array_equal(index, [0, 0, 0, 1, 1, 1, 1])
     np.testing.assert_allclose(part, [0.0, 0.0, 0.25, 0.0, 0.5, 1.0, 1.0])
+
+
+numbers = st.tuples(
+    st.floats(0.5, 2), st.floats(0.5, 2), st.floats(0.8, 1.2), st.floats(-0.05, 0.05), st.floats(0.8, 1.2)
+)
+
+
+@given(v=st.floats(-2, 1), exc=charges, inh=charges)
+def test_the_nominal_numbers_change_no_bit(v: float, exc: float, inh: float) -> None:
+    table = ideal_table(-1.0)
+    plain, varied = lookup.step(table, v, exc, inh), lookup.varied_step(table, (1, 1, 1, 0, 1), v, exc, inh)
+    assert (varied.v_mem, varied.spikes) == (plain.v_mem, plain.spikes)
+    np.testing.assert_array_equal(varied.energy, plain.energy)
+
+
+@given(numbers=numbers, v=st.floats(-1, 0.7), exc=st.floats(0, 3), inh=st.floats(0, 3))
+def test_each_number_does_to_the_ideal_neuron_what_it_says(
+    numbers: tuple[float, float, float, float, float], v: float, exc: float, inh: float
+) -> None:
+    gain_exc, gain_inh, threshold, leak, reset = numbers
+    answer = lookup.varied_step(ideal_table(-20.0), numbers, v, exc, inh)
+    x = v + gain_exc * exc - gain_inh * inh
+    if abs(x - threshold) > 1e-9:
+        assert answer.spikes == int(x >= threshold)
+        assert abs(answer.v_mem - (x - answer.spikes * reset + leak)) < 1e-7
+
+
+def test_a_population_has_its_numbers_neuron_by_neuron() -> None:
+    table, random = ideal_table(-1.0), np.random.default_rng(0)
+    each = random.uniform(0.9, 1.1, (7, 5)) - [0, 0, 0, 1, 0]
+    v, exc, inh = random.uniform(-1, 1, 7), random.uniform(0, 1, 7), random.uniform(0, 1, 7)
+    together = lookup.varied_step(table, each, v, exc, inh)
+    for k in range(7):
+        alone = lookup.varied_step(table, each[k], v[k], exc[k], inh[k])
+        assert (together.v_mem[k], together.spikes[k]) == (alone.v_mem, alone.spikes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from snncircuit.characterise.fields import Place, Volts, read_table
 from snncircuit.characterise.layout import OPTIONAL, TOP, check_names, check_ports, check_timing, roles
 from snncircuit.characterise.roles import Bias, Clock, Input, Limits, Membrane, Rail, Range, Spike, Timing
 from snncircuit.errors import CellError
+from snncircuit.files import read_limited
 from snncircuit.spice.netlist import Netlist, parse_netlist
 
 SCHEMA = 1
 FILE = "cell.toml"
 _TOLERANCE = 1e-9
+_MAX_BYTES = 1 << 20
+_NODE = re.compile(r"[\w.#+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +93,14 @@ def load_cell(path: Path, netlist: Netlist | None = None) -> NeuronCell:
     """
     file = path / FILE if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_limited(file, _MAX_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         msg = f"{file} is no text file; expected TOML in UTF-8"
         raise CellError(msg) from None
-    except (OSError, ValueError):
-        msg = f"expected a neuron at {path}: a folder with {FILE}, or that file; found {_what_is(path)}"
+    except (OSError, ValueError) as error:
+        msg = (
+            f"expected a neuron at {path}: a folder with {FILE}, or that file; found {_what_is(path, error)}"
+        )
         raise CellError(msg) from None
     return parse_cell(text, file, netlist)
 
@@ -102,10 +108,16 @@ def load_cell(path: Path, netlist: Netlist | None = None) -> NeuronCell:
 def parse_cell(text: str, file: Path, netlist: Netlist | None = None) -> NeuronCell:
     """The same from the text of a ``cell.toml``; ``file`` says where it stands, for errors and relative paths."""
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return _cell(tomllib.loads(text.replace("\r\n", "\n")), file, netlist)
+    except ValueError as error:  # a number of too many digits is one too
         msg = f"{file}: not TOML: {error}"
         raise CellError(msg) from None
+    except RecursionError:
+        msg = f"{file}: not the TOML of a neuron: nested too deeply"
+        raise CellError(msg) from None
+
+
+def _cell(data: dict[str, Any], file: Path, netlist: Netlist | None) -> NeuronCell:
     top = Place(file, ())
     schema = data.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
@@ -124,6 +136,8 @@ def parse_cell(text: str, file: Path, netlist: Netlist | None = None) -> NeuronC
     spelled = check_ports(places, subckt, top)
     check_timing(known, top)
     for node in known["initial"]:
+        if not _NODE.fullmatch(node):
+            raise top.at("initial").error("a node such as 'out' or 'x1.out'", node)
         if "." not in node and node.lower() not in subckt.nodes:
             msg = f"{file}: initial: no node {node!r} in {subckt.name} ({subckt.place}); it has: {', '.join(sorted(subckt.nodes))}"
             raise CellError(msg)
@@ -165,10 +179,13 @@ def _spell(node: str, spelled: Mapping[str, str]) -> str:
     return spelled.get(node.lower(), node)
 
 
-def _what_is(path: Path) -> str:
+def _what_is(path: Path, error: Exception) -> str:
     try:
+        why = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         if path.is_dir():
-            return f"a folder with: {', '.join(sorted(p.name for p in path.iterdir())) or 'nothing'}"
-        return "nothing that can be read" if path.exists() else "nothing"
+            return (
+                f"a folder with: {', '.join(sorted(p.name for p in path.iterdir())[:12]) or 'nothing'}{why}"
+            )
+        return f"nothing that can be read{why}" if path.exists() else "nothing"
     except (OSError, ValueError):
         return "nothing"

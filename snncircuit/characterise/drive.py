@@ -56,12 +56,14 @@ class Sample:
         v_mem: V, T + 1 values, at the start and at the end of each step.
         spikes: T counts.
         energy: J, one tuple of T values for each of ``sources(cell, point)``.
+        latency: s from the start of each step to its first spike, T values, None in a step without one; None where it was not kept.
         failure: why there is no answer; the other fields are then empty.
     """
 
     v_mem: tuple[float, ...] = ()
     spikes: tuple[int, ...] = ()
     energy: tuple[tuple[float, ...], ...] = ()
+    latency: tuple[float | None, ...] | None = None
     failure: str | None = None
 
     def record(self) -> dict[str, object]:
@@ -136,9 +138,11 @@ def read(cell: NeuronCell, point: OperatingPoint, drive: Drive, waves: Waveforms
     v_mem = np.interp(bounds, waves.time, waves.signal(f"v({cell.membrane.port})"))
     v_mem[0] = drive.v_mem
     crossings = waves.crossings(f"v({cell.spike.port})", cell.spike.level)
-    spikes = np.bincount(
-        np.minimum((crossings / cell.step.duration).astype(int), n_steps - 1), minlength=n_steps
-    )
+    when = np.minimum((crossings / cell.step.duration).astype(int), n_steps - 1)
+    spikes = np.bincount(when, minlength=n_steps)
+    latency: list[float | None] = [None] * n_steps
+    for first in np.unique(when, return_index=True)[1]:
+        latency[when[first]] = float(crossings[first] - when[first] * cell.step.duration)
     shares = {n: s.share for n, s in cell.supplies.items()}
     ports = {n: c.port for n, c in cell.clocks.items()}
     energy = []
@@ -151,6 +155,7 @@ def read(cell: NeuronCell, point: OperatingPoint, drive: Drive, waves: Waveforms
         v_mem=tuple(v_mem.tolist()),
         spikes=tuple(spikes.tolist()),
         energy=tuple(tuple(map(float, e)) for e in energy),
+        latency=tuple(latency),
     )
 
 

@@ -16,8 +16,8 @@ _NEVER = 20.0  # thresholds beyond the last edge
 
 
 @dataclass(slots=True)
-class _Search:
-    """Bisection for the would-be membrane from which a column gives at least ``spikes`` spikes."""
+class Search:
+    """Bisection for what first gives at least ``spikes`` spikes: the would-be membrane of a column, or a start."""
 
     start: int
     common: int
@@ -29,6 +29,7 @@ class _Search:
     failure: str | None = None
 
     def next(self) -> float | None:
+        """What to try, or None when the search is over."""
         if self.failure is not None or self.high - self.low <= EDGE_TOLERANCE or self.reach > 4.0:
             return None
         if np.isfinite(self.low) and np.isfinite(self.high):
@@ -37,6 +38,7 @@ class _Search:
         return self.guess + side * self.reach
 
     def learn(self, x: float, sample: Sample) -> None:
+        """Take in what the trial at ``x`` gave."""
         if sample.failure is not None:
             self.failure = sample.failure
             return
@@ -49,6 +51,7 @@ class _Search:
 
     @property
     def found(self) -> bool:
+        """Whether the edge is known to within ``EDGE_TOLERANCE``."""
         return self.failure is None and self.high - self.low <= EDGE_TOLERANCE
 
 
@@ -61,7 +64,7 @@ def find_edges(
     for n in range(max_spikes):
         guesses = np.ones(edge.shape[1:]) if n == 0 else 2 * edge[n - 1] - (edge[n - 2] if n > 1 else 0.0)
         searches = [
-            _Search(start=v, common=c, spikes=n + 1, guess=float(guesses[v, c]))
+            Search(start=v, common=c, spikes=n + 1, guess=float(guesses[v, c]))
             for v, c in np.ndindex(guesses.shape)
         ]
         while asked := [(s, x) for s in searches if (x := s.next()) is not None]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from snncircuit import lookup
 from snncircuit.characterise import figures, grid
+from snncircuit.characterise.calibration import calibrated
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import OperatingPoint, sources
 from snncircuit.characterise.edges import find_edges
@@ -85,7 +86,7 @@ def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingT
             "threshold": scale.volts,
             "threshold_charge": scale.charge,
             "gain_inh": scale.gain_inh,
-            "v_low": v_low,
+            "v_low": float(start[0]),
             "v_high": v_high,
             "net_inh": net_inh,
             "net_exc": net_exc,
@@ -94,7 +95,8 @@ def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingT
     )
     held_out = yield from _held_out(table, scale)
     memory = yield from _memory(table, scale)
-    return replace(table, figures={**table.figures, **figures.derive(table), **held_out, **memory})
+    table = yield from calibrated(replace(table, figures={**table.figures, **held_out, **memory}), scale)
+    return replace(table, figures={**table.figures, **figures.derive(table)})
 
 
 def _held_out(table: OperatingTable, scale: Scale) -> Experiment[dict[str, float]]:

@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 MARGIN = 1e-3  # thresholds between a firing edge and the nearest node; above the tolerance of the edge search
-_START_ABOVE_FLOOR = (0.0, 0.06, 0.16, 0.35)
-_START_BELOW_EDGE = 0.05
+_START_ABOVE_FLOOR = (
+    -0.06,
+    0.0,
+    0.025,
+    0.06,
+    0.16,
+    0.35,
+)  # a spike amid inhibition may leave the membrane below the floor
+_START_BELOW_EDGE = (0.05, 0.005)
 _BELOW_EDGE = (MARGIN, 0.02, 0.08, 0.2, 0.4)  # inverters near their trip point burn more the nearer they are
 _AROUND_FLOOR = (0.3, 0.16, 0.07, 0.0, -0.08, -0.25, -0.8)
 _BEYOND = 0.1  # thresholds beyond the strongest inhibition of the lowest start
@@ -19,11 +26,13 @@ _BEYOND_LAST = (MARGIN, 0.3, 0.6, 0.78, 0.88, 0.96, 1.06, 1.3)  # the upper rail
 
 
 def starts(v_low: float, v_high: float) -> NDArray[np.float64]:
-    """Membranes at the start of a step, shape (V,), thresholds, ascending from ``v_low`` to ``v_high`` (above 1)."""
+    """Membranes at the start of a step, shape (V,), thresholds, ascending from just below ``v_low`` to ``v_high``."""
     floor = [v_low + d for d in _START_ABOVE_FLOOR]
-    top = 1.0 - _START_BELOW_EDGE
-    between = np.linspace(floor[-1], top, 4)[1:-1]
-    return np.array([*floor, *between, top, (top + v_high) / 2, v_high])
+    first, last = (1.0 - d for d in _START_BELOW_EDGE)
+    between = np.linspace(floor[-1], first, 4)[1:-1]
+    # A neuron that fires by itself may have no start that is measured so close to its edge.
+    below = [first, last] if last < (first + v_high) / 2 else [first]
+    return np.array([*floor, *between, *below, (first + v_high) / 2, v_high])
 
 
 def counts(max_spikes: int) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from snncircuit.characterise.fields import (
 from snncircuit.errors import CellError
 from snncircuit.spice.netlist import Subckt
 
+_MOST_POINTS = 100_000  # of one step, beyond which a simulation would end by its time limit alone
 _INPUT = table({"port": read_text, "direction": read_direction, "line_capacitance": not_negative})
 TOP: Mapping[str, Reader] = {
     "schema": read_number,
@@ -100,6 +101,14 @@ def roles(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def check_ports(roles: list[tuple[str, str]], subckt: Subckt, top: Place) -> dict[str, str]:
     """Each port has one role and each role a port; gives lower case -> spelling of the netlist."""
     spelled = {port.lower(): port for port in subckt.ports}
+    for port in subckt.ports:
+        # A port becomes a node of the deck, where these stand for something else.
+        if not re.fullmatch(r"\w+", port, re.ASCII) or port.lower() == "synapse_rail":
+            msg = (
+                f"{subckt.place}: the port {port!r} of {subckt.name} cannot be a node of its own; "
+                f"expected letters, digits and '_', and not synapse_rail"
+            )
+            raise CellError(msg)
     taken: dict[str, str] = {}
     for key, port in roles:
         if port.lower() not in spelled:
@@ -121,11 +130,21 @@ def check_ports(roles: list[tuple[str, str]], subckt: Subckt, top: Place) -> dic
                 f"spike, inputs, supplies, biases or clocks; with a role: {', '.join(taken)}"
             )
             raise CellError(msg)
+    if taken.get("gnd", "ground") != "ground":
+        msg = (
+            f"{top.file}: ngspice ties every node called gnd to node 0; expected ground = {spelled['gnd']!r}, "
+            f"or another name for the port"
+        )
+        raise CellError(msg)
     return spelled
 
 
 def check_names(known: Mapping[str, Any], top: Place) -> None:
     """The names of sources become names of elements and of energies: plain, and each once."""
+    if not re.fullmatch(r"[\w][\w +.-]{0,79}", known["name"], re.ASCII):
+        raise top.at("name").error(
+            "letters, digits and any of '_ + . -', since files are named after it", known["name"]
+        )
     taken = {"synapse": "the source of the synapses"}
     for key in ("supplies", "biases", "clocks"):
         for name in known[key]:
@@ -150,6 +169,13 @@ def check_timing(known: Mapping[str, Any], top: Place) -> None:
     step = known["step"]
     if step["pulse_width"] <= step["pulse_edge"]:
         raise top.at("step").at("pulse_width").error("more than pulse_edge", step["pulse_width"])
+    if step["duration"] > _MOST_POINTS * step["max_time_step"]:
+        shortest = step["duration"] / _MOST_POINTS
+        raise (
+            top.at("step")
+            .at("max_time_step")
+            .error(f"at least {shortest:g} s for this duration", step["max_time_step"])
+        )
     end = step["pulse_start"] + step["pulse_width"] + step["pulse_edge"]
     if end > step["duration"]:
         raise top.at("step").error(f"a pulse that ends within the step of {step['duration']:g} s", end)

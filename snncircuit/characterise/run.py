@@ -6,18 +6,19 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import snncircuit
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, deck, read
 from snncircuit.characterise.experiment import experiment
+from snncircuit.characterise.kept import revived
 from snncircuit.characterise.scale import Experiment
 from snncircuit.spice.cache import SampleCache
 from snncircuit.spice.deck import Deck, Options
 from snncircuit.spice.engine import Outcome
-from snncircuit.spice.netlist import ModelCards, check_models
+from snncircuit.spice.netlist import ModelCards, Netlist, check_models
 from snncircuit.spice.waveforms import Waveforms
 from snncircuit.table import OperatingTable, TransferTable
 
@@ -64,6 +65,7 @@ def characterise(
     *,
     pool: Pool,
     cache: SampleCache,
+    nominal: OperatingPoint | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> tuple[TransferTable, Report]:
     """Measure a neuron at every operating point.
@@ -74,6 +76,7 @@ def characterise(
         points: operating points, SI units, temperature in degC.
         pool: runs decks; starts no simulator when every sample is already in the cache.
         cache: keeps every finished sample at once, so that a killed characterisation resumes.
+        nominal: the point around which the others lie, kept in the table; None for a full grid.
         progress: called after each sample.
 
     Returns:
@@ -114,7 +117,12 @@ def characterise(
                 tables[point] = end.value
         asked = following
     measured = [tables[p] for p in points]
-    table = TransferTable.from_points(cell.name, measured, provenance(cell, by_corner, laboratory.version))
+    table = TransferTable.from_points(
+        cell.name,
+        measured,
+        provenance(cell, by_corner, laboratory.version),
+        None if nominal is None else asdict(nominal),
+    )
     report = Report(
         points=laboratory.points,
         reused=laboratory.reused,
@@ -133,6 +141,7 @@ class Laboratory:
         cards: model cards by corner.
         pool: runs decks.
         cache: keeps every finished sample at once.
+        timed: whether samples must hold the latency of spikes, which those kept by a laboratory without it may lack.
         points: samples answered so far.
         reused: of those, from the cache.
     """
@@ -141,6 +150,7 @@ class Laboratory:
     cards: Mapping[str, ModelCards]
     pool: Pool
     cache: SampleCache
+    timed: bool = False
     points: int = 0
     reused: int = 0
 
@@ -151,19 +161,26 @@ class Laboratory:
 
     def answer(self, wave: Sequence[tuple[OperatingPoint, Drive]]) -> Iterator[tuple[int, Sample]]:
         """The samples of the drives as they become known, each with the index of its drive."""
+        return self.answer_of([(self.cell.netlist, *asked) for asked in wave])
+
+    def answer_of(
+        self, wave: Sequence[tuple[Netlist, OperatingPoint, Drive]]
+    ) -> Iterator[tuple[int, Sample]]:
+        """The same for cells that differ from this one in their netlist alone."""
         keys = [self._key(self._deck(*asked)) for asked in wave]
         kept = self.cache.get_many(keys)
         missing: list[int] = []
         for index, key in enumerate(keys):
-            if key in kept:
+            sample = revived(kept.get(key), len(wave[index][2].q_exc))
+            if sample is not None:
                 self.points += 1
                 self.reused += 1
-                yield index, _revive(kept[key])
+                yield index, sample
             else:
                 missing.append(index)
         for position, outcome in self.pool.map(self._deck(*wave[i]) for i in missing):
             index = missing[position]
-            point, drive = wave[index]
+            _, point, drive = wave[index]
             if isinstance(outcome, Waveforms):
                 sample = read(self.cell, point, drive, outcome)
                 self.cache.put(keys[index], json.dumps(sample.record()).encode())
@@ -173,13 +190,14 @@ class Laboratory:
             self.points += 1
             yield index, sample
 
-    def _deck(self, point: OperatingPoint, drive: Drive) -> Deck:
-        return deck(self.cell, self.cards[point.corner], point, drive)
+    def _deck(self, netlist: Netlist, point: OperatingPoint, drive: Drive) -> Deck:
+        return deck(replace(self.cell, netlist=netlist), self.cards[point.corner], point, drive)
 
     def _key(self, wanted: Deck) -> str:
         # How the waveforms are read belongs to the key: the step, the spike's level, the shares.
         reading = (
             f"{wanted.key} {self.version} {_READING} {self.cell.step} {self.cell.spike} {self.cell.supplies}"
+            f"{' timed' if self.timed else ''}"
         )
         return hashlib.sha256(reading.encode()).hexdigest()
 
@@ -206,13 +224,3 @@ def _digest(cell: NeuronCell) -> str:
     return hashlib.sha256(
         repr((cell.step, cell.range, cell.initial, cell.biases, cell.clocks, cell.supplies)).encode()
     ).hexdigest()
-
-
-def _revive(record: bytes) -> Sample:
-    data = json.loads(record)
-    return Sample(
-        v_mem=tuple(data["v_mem"]),
-        spikes=tuple(data["spikes"]),
-        energy=tuple(tuple(e) for e in data["energy"]),
-        failure=data["failure"],
-    )

@@ -10,7 +10,19 @@ from collections.abc import Sequence
 import click
 
 from snncircuit import __version__
-from snncircuit.cli import demo, measure, networks, simulations
+from snncircuit.cli import (
+    audit,
+    cells,
+    demo,
+    measure,
+    mismatch,
+    networks,
+    simulations,
+    studies,
+    sweeps,
+    validation,
+    whole,
+)
 from snncircuit.cli.console import Interrupted
 from snncircuit.errors import SnnCircuitError
 
@@ -21,7 +33,19 @@ def command() -> None:
     """From the SPICE netlist of a neuron to the accuracy and energy of a whole network made of it."""
 
 
-for verb in (*measure.COMMANDS, *networks.COMMANDS, *simulations.COMMANDS, *demo.COMMANDS):
+for verb in (
+    *measure.COMMANDS,
+    *validation.COMMANDS,
+    *mismatch.COMMANDS,
+    *cells.COMMANDS,
+    *networks.COMMANDS,
+    *simulations.COMMANDS,
+    *sweeps.COMMANDS,
+    *studies.COMMANDS,
+    *audit.COMMANDS,
+    *whole.COMMANDS,
+    *demo.COMMANDS,
+):
     command.add_command(verb)
 
 
@@ -43,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except SnnCircuitError as error:
         return _fail(str(error))
+    except (MemoryError, RecursionError) as error:
+        return _fail(f"what was given is too large or nested too deeply to be read ({type(error).__name__})")
     except OSError as error:
         return _fail(f"{error.filename or 'the operating system'}: {error.strerror or error}")
     except Interrupted as error:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from snncircuit import shipped
-from snncircuit.cli import console, given, measure, results, simulations, summaries
+from snncircuit.cli import agreements, console, given, measure, results, simulations, sweeps, validation
 from snncircuit.cli.values import parse_values
 
 NEURON = "nmp_clocked"
@@ -49,16 +49,16 @@ def demo(output: Path, images: int, steps: int, jobs: int, as_json: bool) -> Non
             )
             runs.append(done.to_json())
     folder = output / f"{SWEPT}-{NEURON}-{images}x{steps}"
-    dataset = simulations.swept(SWEPT, NEURON, SUPPLIES, folder, steps=steps, images=images)
+    dataset = sweeps.swept(SWEPT, NEURON, SUPPLIES, folder, steps=steps, images=images)
     figure = output / "sweep.png"
-    simulations.draw(dataset, figure)
+    sweeps.draw(dataset, figure)
     from snncircuit.study.sweep_dataset import points
 
     swept = points(dataset)
     agreement = None
     if measured is not None:
         points_live = given.points(["tt"], [27.0], [1.8], [DEEPEST])
-        agreement = measure.check(
+        agreement = validation.check(
             given.table(str(table)), given.cell(NEURON), points_live, jobs=jobs, steps=200, neurons=2
         )
     seconds = time.monotonic() - started
@@ -77,7 +77,7 @@ def demo(output: Path, images: int, steps: int, jobs: int, as_json: bool) -> Non
         )
         return
     if agreement is not None:
-        summaries.show_agreement(table.stem, agreement)
+        agreements.show_agreement(table.stem, agreement)
     results.show_comparison(runs)
     results.show_sweep(swept)
     click.echo(f"table    {table}\nsweep    {folder / 'sweep.nc'}\nfigure   {figure}\n{seconds:.0f} s")

@@ -71,14 +71,18 @@ def cards(neuron: NeuronCell, models: Path | None) -> Callable[[str], ModelCards
     Raises:
         CellError: when neither is given.
     """
+    from snncircuit.spice.bins import needed_bins
     from snncircuit.spice.cards import load_models
 
     path = models or neuron.models
     if path is None:
         shipping = ", ".join(shipped.names("devices"))
-        msg = f"the cell {neuron.name} names no transistor cards; give --models FILE (shipped: {shipping})"
+        msg = (
+            f"the cell {neuron.name} names no transistor cards; give --models FILE "
+            f"(shipped: {shipping}; a foundry's lie under $PDK_ROOT)"
+        )
         raise CellError(msg)
-    return lambda corner: load_models(path, corner)
+    return lambda corner: needed_bins(load_models(path, corner), neuron.netlist)
 
 
 def points(
@@ -108,6 +112,24 @@ def material(
         locate("network", network), levels=levels, float_weights=float_weights
     )
     return converted, description, datasets.load(description.dataset, "test", images)
+
+
+def origin(network: str, data: Images) -> dict[str, str]:
+    """What a Run is to remember of the network and the images that made it, so that it can be repeated."""
+    from snncircuit.network.origin import images_digest, network_digest
+
+    return {
+        "network_file": _lasting("network", network),
+        "network_sha256": network_digest(locate("network", network)),
+        "data": data.origin,
+        "images_sha256": images_digest(data.images),
+    }
+
+
+def _lasting(kind: str, word: str) -> str:
+    """The word if it is the name of something that ships, else the whole path, which holds in any folder."""
+    path = locate(kind, word)
+    return str(path.resolve()) if path == Path(word) else word
 
 
 def engine(word: str) -> str:
@@ -161,7 +183,9 @@ def population(
 
         settings: dict[str, str | float | None] = {"neuron": IDEAL, "v_lb": v_lb, "reset": reset}
         return Population(neuron=IdealNeuron(v_lb=v_lb, reset=reset), rails=None, settings=settings)
+    from snncircuit.network.origin import table_digest
     from snncircuit.neuron.circuit import CircuitNeuron
+    from snncircuit.table.validation import remembered
 
     loaded = table(word)
     if v_neg is None:
@@ -175,5 +199,12 @@ def population(
     return Population(
         neuron=CircuitNeuron(at, pump_efficiency=pump_efficiency),
         rails=((low - at.rest) / threshold, (high - at.rest) / threshold),
-        settings={"neuron": loaded.name, "pump_efficiency": pump_efficiency, **at.point},
+        settings={
+            "neuron": loaded.name,
+            "table_file": _lasting("neuron", word),
+            "table_sha256": table_digest(at),
+            **remembered(loaded, at.point),
+            "pump_efficiency": pump_efficiency,
+            **at.point,
+        },
     )

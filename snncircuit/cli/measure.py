@@ -1,4 +1,4 @@
-"""The SPICE half: ``doctor``, ``characterise``, ``inspect``, ``validate``."""
+"""The SPICE half: ``doctor``, ``characterise``, ``inspect``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from snncircuit.cli import console, given, summaries
+from snncircuit.cli.star import star
 from snncircuit.cli.values import values_option
 
 Values = tuple[float, ...]
@@ -26,7 +27,11 @@ jobs_option = click.option(
     help="ngspice processes.",
 )
 timeout_option = click.option(
-    "--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds for one simulation."
+    "--timeout",
+    type=click.FloatRange(1),
+    default=600.0,
+    show_default=True,
+    help="Seconds for one simulation.",
 )
 vneg_help = "Negative supply, V: values and ranges START:STOP:STEP."
 
@@ -57,6 +62,7 @@ def doctor(as_json: bool) -> None:
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The table; NAME.nc by default."
 )
 @click.option("--quick", is_flag=True, help="On a coarser grid, for a first look.")
+@click.option("--one-at-a-time", is_flag=True, help="Vary corner, temperature and VDD alone, not together.")
 @console.json_option
 def characterise(
     netlist: str,
@@ -69,13 +75,15 @@ def characterise(
     timeout: float,
     output: Path | None,
     quick: bool,
+    one_at_a_time: bool,
     as_json: bool,
 ) -> None:
     """Measure the neuron NETLIST (a folder, or a shipped name) with ngspice into a transfer table."""
     neuron = given.coarse(given.cell(netlist)) if quick else given.cell(netlist)
-    points = given.points([name.strip() for name in corner.split(",")], temperature, vdd, vneg)
+    axes = [name.strip() for name in corner.split(",")], temperature, vdd, vneg
+    nominal, points = star(neuron, *axes) if one_at_a_time else (None, given.points(*axes))
     path = output or Path(f"{neuron.name}.nc")
-    report = measure(neuron, points, models=models, jobs=jobs, timeout=timeout, path=path)
+    report = measure(neuron, points, nominal, models=models, jobs=jobs, timeout=timeout, path=path)
     if as_json:
         console.emit({**report, "table": str(path)})
     else:
@@ -86,9 +94,16 @@ def characterise(
 
 
 def measure(
-    neuron: Any, points: list[Any], *, models: Path | None, jobs: int, timeout: float, path: Path
+    neuron: Any,
+    points: list[Any],
+    nominal: Any = None,
+    *,
+    models: Path | None,
+    jobs: int,
+    timeout: float,
+    path: Path,
 ) -> dict[str, Any]:
-    """Characterise a cell at some points and write its table; gives ``points, reused, holes, seconds``.
+    """Characterise a cell at some points around ``nominal``, if any; gives ``points, reused, holes, seconds``.
 
     Raises:
         SnnCircuitError: when the neuron cannot be measured or the table not be written.
@@ -107,6 +122,7 @@ def measure(
                 points,
                 pool=pool,
                 cache=cache,
+                nominal=nominal,
                 progress=lambda p: show(
                     f"{p.points} samples, {p.reused} reused, {p.finished}/{p.wanted} operating points"
                 ),
@@ -142,101 +158,4 @@ def inspect(table: str, plot: Path | None, as_json: bool) -> None:
         summaries.show_inspection(loaded.name, found)
 
 
-@click.command(short_help="Hold a table against live ngspice.")
-@click.argument("table")
-@click.option(
-    "--netlist",
-    help="The neuron that the table claims to be; by default the shipped one of the table's name.",
-)
-@click.option("--vneg", callback=values_option, default="0,-0.9,-1.8", show_default=True, help=vneg_help)
-@click.option("--vdd", callback=values_option, default="1.8", show_default=True, help="Positive supply, V.")
-@click.option("--corner", default="tt", show_default=True, help="Section of the cards.")
-@click.option("--temperature", type=float, default=27.0, show_default=True, help="degC.")
-@click.option(
-    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Network steps of each train."
-)
-@click.option(
-    "--neurons", type=click.IntRange(1), default=4, show_default=True, help="Charge trains at each supply."
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the charge trains.")
-@models_option
-@jobs_option
-@timeout_option
-@console.json_option
-def validate(
-    table: str,
-    netlist: str | None,
-    vneg: Values,
-    vdd: Values,
-    corner: str,
-    temperature: float,
-    steps: int,
-    neurons: int,
-    seed: int,
-    models: Path | None,
-    jobs: int,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Hold a TABLE (a .nc file, or a shipped name) against live ngspice on charge trains it has never seen."""
-    loaded = given.table(table)
-    neuron = given.cell(netlist or loaded.name)
-    points = given.points([corner], [temperature], vdd, vneg)
-    found = check(
-        loaded,
-        neuron,
-        points,
-        models=models,
-        jobs=jobs,
-        timeout=timeout,
-        steps=steps,
-        neurons=neurons,
-        seed=seed,
-    )
-    if as_json:
-        console.emit(found)
-    else:
-        summaries.show_agreement(loaded.name, found)
-
-
-def check(
-    table: Any,
-    neuron: Any,
-    points: list[Any],
-    *,
-    models: Path | None = None,
-    jobs: int = 1,
-    timeout: float = 60.0,
-    steps: int = 1000,
-    neurons: int = 4,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The agreement of a table with live ngspice, as `summaries.agreement` puts it.
-
-    Raises:
-        SnnCircuitError: when there is nothing to compare.
-        Interrupted: on Ctrl-C; every finished simulation is kept.
-    """
-    from snncircuit.cosim.validate import validate as compare
-    from snncircuit.spice.cache import SampleCache
-    from snncircuit.spice.engine import EnginePool
-
-    with SampleCache() as cache, EnginePool(jobs, timeout) as pool:
-        kept = f"every finished simulation is kept in {cache.path}; repeat the same command to go on"
-        with console.resumable(kept), console.progress(f"validating {neuron.name}") as report:
-            agreements = compare(
-                table,
-                neuron,
-                given.cards(neuron, models),
-                points,
-                pool=pool,
-                cache=cache,
-                n_steps=steps,
-                n_neurons=neurons,
-                seed=seed,
-                progress=report,
-            )
-    return summaries.agreement([agreement.to_json() for agreement in agreements])
-
-
-COMMANDS = (doctor, characterise, inspect, validate)
+COMMANDS = (doctor, characterise, inspect)

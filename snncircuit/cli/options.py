@@ -42,7 +42,7 @@ circuit_options = _together(
         help="Of the converter that makes the negative rail.",
     ),
 )
-simulation_options = _together(
+_material = _together(
     click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Network steps."),
     click.option("--images", type=click.IntRange(1), default=100, show_default=True, help="Test images."),
     click.option(
@@ -55,6 +55,27 @@ simulation_options = _together(
         show_default=True,
         help="All give the same spikes; auto takes the fastest that can run.",
     ),
+)
+_checks = _together(
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Of the Poisson encoder, and of mismatch where neurons are drawn.",
+    ),
+    click.option(
+        "--max-out-of-range",
+        type=click.FloatRange(0, 1),
+        default=0.02,
+        show_default=True,
+        help="Refuse a run in which a layer left the measured range more often.",
+    ),
+)
+plain_options = _together(_material, _checks)
+"""Steps, images, encoder, engine, seed and range."""
+simulation_options = _together(
+    _material,
     click.option(
         "--synapse-levels",
         type=click.IntRange(2),
@@ -72,16 +93,7 @@ simulation_options = _together(
         metavar="margin=K",
         help="Stop an image once its class is K spikes ahead of the second (classifiers).",
     ),
-    click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the Poisson encoder."
-    ),
-    click.option(
-        "--max-out-of-range",
-        type=click.FloatRange(0, 1),
-        default=0.02,
-        show_default=True,
-        help="Refuse a run in which a layer left the measured range more often.",
-    ),
+    _checks,
 )
 normalisation_options = _together(
     click.option(

@@ -70,6 +70,40 @@ def show_run(found: Mapping[str, Any]) -> None:
         f"outside the measured range: {found['out_of_range']} neuron-steps; first bad layer: {found['first_bad_layer']}"
     )
     click.echo(f"{found['image_steps_per_second']:.0f} image·steps/s")
+    if "live" in found:
+        show_live(found)
+
+
+def show_live(found: Mapping[str, Any]) -> None:
+    """Print what the JSON object of a Run with live neurons says of them."""
+    rows = [
+        [
+            f"{live['layer']}:{live['index']}",
+            f"{live['image']}",
+            f"{live['spikes']}",
+            f"{live['spikes_surrogate']}",
+            f"{100 * live['spikes_matched']:.1f} %",
+            f"{100 * live['v_mem_rmse']:.3f} %",
+            engineering(live["energy"], "J"),
+            engineering(live["energy_surrogate"], "J"),
+            f"{100 * live['energy_error']:.2f} %",
+        ]
+        for live in found["live"]
+    ]
+    console.show(
+        "live in ngspice, and the table beside it on the same charges; the error of the membrane is that of a step",
+        ["neuron", "image", "spikes", "table", "matched", "v_mem rmse", "energy", "table", "error"],
+        rows,
+    )
+    differing = found["output_spikes_differing"]
+    if found["output_identical"]:
+        told = f"the {found['output_spikes']} output spikes are those of the run without live neurons"
+    else:
+        told = (
+            f"{differing} of {found['output_spikes']} output spikes differ from the run without live neurons"
+        )
+    classes = found["classes_differing"]
+    click.echo(told + ("" if classes is None else f"; {classes} images go to another class"))
 
 
 def show_sweep(points: Sequence[Mapping[str, Any]]) -> None:

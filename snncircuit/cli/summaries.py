@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,6 @@ from snncircuit.cli import console
 if TYPE_CHECKING:
     from snncircuit.table import TransferTable
 
-NOMINAL = {"corner": "tt", "temperature": 27.0}
 POINT = ("corner", "temperature", "v_dd", "v_neg")
 
 
@@ -24,7 +23,9 @@ def inspection(table: TransferTable) -> dict[str, Any]:
     """
     from snncircuit.characterise.figures import firing_curve
     from snncircuit.neuron.form import choose
+    from snncircuit.table.validation import validated, validation
 
+    remembered = validation(table)
     points = []
     for point in table.points():
         measured = table.at(**point)
@@ -37,15 +38,18 @@ def inspection(table: TransferTable) -> dict[str, Any]:
                 "filled": measured.filled,
                 "nodes": measured.state.size,
                 "reasons": list(measured.reasons),
+                "draws": 0 if measured.variation is None else len(measured.variation),
+                "validation": validated(table, point),
                 "form": form.name,
                 "form_error": form.error,
                 "linearity_error": firing_curve(measured).linearity_error,
             }
         )
-    nominal = [p for p in points if all(p[axis] == value for axis, value in NOMINAL.items())] or points
-    deepest = min(nominal, key=lambda p: p["v_neg"])
+    where = min(table.nominal_points(), key=lambda p: p["v_neg"])
+    deepest = next(p for p in points if all(p[axis] == value for axis, value in where.items()))
     return {
         "name": table.name,
+        "validation": dict(remembered) or None,
         **{key: deepest[key] for key in ("threshold", "threshold_charge", "lowest_membrane", "form")},
         "holes": sum(p["holes"] for p in points),
         "one_step_memory": max(p["one_step_memory"] for p in points),
@@ -93,50 +97,35 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
     for p in found["points"]:
         for reason in p["reasons"]:
             click.echo(f"hole at v_neg {p['v_neg']:g} V: {reason}")
+    _show_validation(found)
     made = found["provenance"]
     click.echo(f"measured with {made['ngspice']}, snncircuit {made['snncircuit']}; {made['title']}")
 
 
-def agreement(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How well a table tells what its circuit does: per operating point under ``points``, the worst at the top."""
-    worst = {
-        "teacher_forced": {
-            key: _worst(p["teacher_forced"][key] for p in points) for key in points[0]["teacher_forced"]
-        },
-        "free_running": {
-            "spikes_matched": min(p["free_running"]["spikes_matched"] for p in points),
-            "spike_count_error": max(p["free_running"]["spike_count_error"] for p in points),
-        },
-        "energy_error": max(p["energy_error"] for p in points),
-        "energy_error_by_supply": {
-            name: max(p["energy_error_by_supply"].get(name, 0.0) for p in points)
-            for name in dict.fromkeys(name for p in points for name in p["energy_error_by_supply"])
-        },
-        "failures": sum(len(p["failures"]) for p in points),
-    }
-    return {**worst, "points": list(points)}
+def _show_validation(found: Mapping[str, Any]) -> None:
+    held = [(p, p["validation"]) for p in found["points"] if p["validation"] is not None]
+    if not held:
+        click.echo("never validated: snncircuit validate holds it against live ngspice")
+        return
+    never = len(found["points"]) - len(held)
+    outside = [p for p, v in held if not v["within_bars"]]
+    worst = {key: max((v[key] for _, v in held), key=_size) for key in ("v_mem_rmse", "bias", "energy_error")}
+    matched = min(v["spikes_matched"] for _, v in held)
+    click.echo(
+        f"validated: {len(held)} operating points against {held[0][1]['ngspice']}, {len(held) - len(outside)} within the bars"
+        + (f", {never} never" if never else "")
+        + f"; at worst one-step rmse {_percent(worst['v_mem_rmse'])}, bias {_percent(worst['bias'])}, "
+        f"spikes matched {_percent(matched)}, energy error {_percent(worst['energy_error'])}"
+    )
+    for p in outside:
+        click.echo(
+            f"outside the bars at {p['corner']}, {p['temperature']:g} degC, v_dd {p['v_dd']:g} V, v_neg {p['v_neg']:g} V"
+        )
 
 
-def _worst(values: Any) -> float:
-    return float(max(values, key=abs))
+def _size(value: float | None) -> float:
+    return float("inf") if value is None else abs(value)
 
 
-def show_agreement(name: str, found: Mapping[str, Any]) -> None:
-    """Print an `agreement`."""
-    columns = ["v_neg", "one-step rmse", "bias", "spikes", "matched", "count error", "energy error"]
-    rows = [
-        [
-            f"{p['v_neg']:g} V",
-            f"{100 * p['teacher_forced']['v_mem_rmse']:.3f} %",
-            f"{100 * p['teacher_forced']['bias']:+.4f} %",
-            str(p["free_running"]["n_spikes"]),
-            f"{100 * p['free_running']['spikes_matched']:.2f} %",
-            f"{100 * p['free_running']['spike_count_error']:.3f} %",
-            f"{100 * p['energy_error']:.3f} %",
-        ]
-        for p in found["points"]
-    ]
-    console.show(f"{name} against live ngspice, membrane in % of the threshold", columns, rows)
-    for p in found["points"]:
-        for failure in p["failures"]:
-            click.echo(f"failed at v_neg {p['v_neg']:g} V: {failure}")
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.4g} %"

@@ -21,10 +21,12 @@ from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import Shape, SpikingNetwork, Synapses
 from snncircuit.network.net import NetSynapses
 from snncircuit.network.outcome import EXIT_INTERVAL, Outcome, Record, decided
+from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.network.reference import Sample, make_traces
 from snncircuit.network.scan import scan, scan_ideal
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import EMPTY, Neuron, Tally
+from snncircuit.neuron.variation import VariedNeuron
 
 MAX_BATCH = 64
 LEAST_STEPS = 8
@@ -35,7 +37,7 @@ CHUNK_BYTES = 64 * 2**20
 
 def run_dense(
     network: SpikingNetwork,
-    neuron: Neuron,
+    neuron: Neurons,
     encoder: Encoder,
     images: Float[Tensor, "n c h w"],
     *,
@@ -46,8 +48,10 @@ def run_dense(
 ) -> Outcome:
     """Run ``steps`` steps, as many in one pass as memory allows (see ``outcome.Engine``)."""
     weight, count = network.layers[0].weight_exc, len(images)
+    neurons = by_layer(network, neuron)
     populations = [
-        _Population.at_rest(layer, neuron, count, record.get(layer.name)) for layer in network.layers
+        _Population.at_rest(layer, neurons[layer.name], count, record.get(layer.name))
+        for layer in network.layers
     ]
     last = populations[-1]
     current = network.layers[0].current(images) if encoder.analog else None
@@ -146,7 +150,7 @@ class _Population:
         v_mem = layer.weight_exc.new_zeros((images, _size(layer.out_shape)))
         return cls(
             layer=layer,
-            neuron=neuron,
+            neuron=neuron.arranged(_rows) if isinstance(neuron, VariedNeuron) else neuron,
             v_mem=v_mem,
             counts=torch.zeros_like(v_mem),
             net=_net_of(layer) if isinstance(neuron, IdealNeuron) and recorded is None else None,

@@ -8,23 +8,25 @@ from snncircuit.network.dense import fitting_batch as fitting_dense
 from snncircuit.network.dense import run_dense
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import Engine
+from snncircuit.network.populations import Neurons, kinds
 from snncircuit.network.reference import run_reference
 from snncircuit.neuron.circuit import CircuitNeuron
 from snncircuit.neuron.ideal import IdealNeuron
-from snncircuit.neuron.step import Neuron
+from snncircuit.neuron.variation import VariedNeuron
 
 NAMES = ("reference", "dense", "event")
 
 
-def choose(name: str, neuron: Neuron) -> str:
-    """The engine to run: for ``auto`` the event engine where it is built and knows the neuron, else the dense one.
+def choose(name: str, neuron: Neurons) -> str:
+    """The engine to run: for ``auto`` the event engine where it is built and knows all neurons, else the dense one.
 
     Raises:
         SimulationError: an engine that does not exist, or cannot run here or with these neurons.
     """
-    known = isinstance(neuron, IdealNeuron | CircuitNeuron)
+    known = IdealNeuron | CircuitNeuron | VariedNeuron
+    strange = [type(n).__name__ for n in kinds(neuron) if not isinstance(n, known)]
     if name == "auto":
-        return "event" if known and event.available() else "dense"
+        return "event" if not strange and event.available() else "dense"
     if name not in NAMES:
         msg = f"no engine {name!r}; there are auto, {', '.join(NAMES)}"
         raise SimulationError(msg)
@@ -33,8 +35,8 @@ def choose(name: str, neuron: Neuron) -> str:
             f"engine 'event' cannot run: {event.unavailable_reason()}. The dense engine gives the same spikes"
         )
         raise SimulationError(msg)
-    if name == "event" and not known:
-        msg = f"engine 'event' knows ideal and circuit neurons, no {type(neuron).__name__}; the dense engine runs any"
+    if name == "event" and strange:
+        msg = f"engine 'event' knows ideal and circuit neurons, no {strange[0]}; the dense engine runs any"
         raise SimulationError(msg)
     return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import tomllib
@@ -50,7 +51,7 @@ def save_network(path: Path | str, module: nn.Sequential, description: NetworkDe
         description: what to write beside the weights.
 
     Raises:
-        NetworkError: an unsupported layer, or a weight that half precision cannot hold.
+        NetworkError: an unsupported layer, a weight that half precision cannot hold, or a file that cannot be written.
     """
     toml, weights = network_files(path)
     stored = _stored(module)
@@ -76,8 +77,11 @@ def load_network(path: Path | str) -> tuple[nn.Sequential, NetworkDescription]:
     toml, weights = network_files(path)
     try:
         table = tomllib.loads(_bytes(toml, MAX_DESCRIPTION).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # a number of too many digits is one too
         msg = f"{toml}: not a TOML file: {error}"
+        raise NetworkError(msg) from error
+    except RecursionError as error:
+        msg = f"{toml}: nested too deeply for the description of a network"
         raise NetworkError(msg) from error
     module, description = from_toml(table, str(toml))
     try:
@@ -115,8 +119,14 @@ def _stored(module: nn.Module) -> dict[str, Tensor]:
 
 def _replace(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        msg = f"cannot write {path}: {error.strerror or error}"
+        raise NetworkError(msg) from error
 
 
 def _bytes(path: Path, limit: int) -> bytes:

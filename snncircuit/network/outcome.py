@@ -13,7 +13,8 @@ from torch import Tensor
 
 from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import SpikingNetwork
-from snncircuit.neuron.step import Neuron, Tally
+from snncircuit.network.populations import Neurons
+from snncircuit.neuron.step import Tally
 
 EXIT_INTERVAL = 8
 """Steps between two looks at whether an image may stop: the same for every engine, batch and chunk."""
@@ -73,7 +74,7 @@ class Engine(Protocol):
     def __call__(
         self,
         network: SpikingNetwork,
-        neuron: Neuron,
+        neuron: Neurons,
         encoder: Encoder,
         images: Float[Tensor, "n c h w"],
         *,

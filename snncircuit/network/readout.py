@@ -13,12 +13,18 @@ def correct_by_step(
     v_mem: Float[Tensor, "steps n classes"],
     labels: Int[Tensor, " n"],
 ) -> Float[Tensor, " steps"]:
-    """How many of the n images have the right class after each step.
+    """How many of the n images have the right class after each step."""
+    return (classes_by_step(spikes, v_mem) == labels).sum(dim=1, dtype=torch.float64)
 
-    The class is that of most spikes so far; among equals, of the highest remaining membrane within [0, 1] thresholds.
+
+def classes_by_step(
+    spikes: Float[Tensor, "steps n classes"], v_mem: Float[Tensor, "steps n classes"]
+) -> Int[Tensor, "steps n"]:
+    """The class of each image after each step.
+
+    It is that of most spikes so far; among equals, of the highest remaining membrane within [0, 1] thresholds.
     """
-    score = spikes.cumsum(dim=0) + 0.999 * v_mem.clamp(0, 1)
-    return (score.argmax(dim=2) == labels).sum(dim=1, dtype=torch.float64)
+    return (spikes.cumsum(dim=0) + 0.999 * v_mem.clamp(0, 1)).argmax(dim=2)
 
 
 def squared_error_by_step(

@@ -11,7 +11,8 @@ from torch import Tensor
 from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import EXIT_INTERVAL, Outcome, Record, Trace, decided
-from snncircuit.neuron.step import EMPTY, Neuron
+from snncircuit.network.populations import Neurons, by_layer
+from snncircuit.neuron.step import EMPTY
 
 Sample = tuple[Tensor, ...]
 """q_exc, q_inh, v_mem, spikes of the recorded neurons in one step, each (images, neurons)."""
@@ -19,7 +20,7 @@ Sample = tuple[Tensor, ...]
 
 def run_reference(
     network: SpikingNetwork,
-    neuron: Neuron,
+    neuron: Neurons,
     encoder: Encoder,
     images: Float[Tensor, "n c h w"],
     *,
@@ -29,7 +30,7 @@ def run_reference(
     exit_margin: int | None,
 ) -> Outcome:
     """Run ``steps`` steps; in each, a spike passes through all layers (see ``outcome.Engine``)."""
-    layers = network.layers
+    layers, neurons = network.layers, by_layer(network, neuron)
     weight = layers[0].weight_exc
     v_mem = {layer.name: weight.new_zeros((len(images), *layer.out_shape)) for layer in layers}
     counts = {name: torch.zeros_like(v) for name, v in v_mem.items()}
@@ -45,7 +46,7 @@ def run_reference(
         for layer in layers:
             analog = encoder.analog and layer is layers[0]
             q_exc, q_inh = layer.current(x) if analog else layer.charges(x)
-            outcome = neuron.step(v_mem[layer.name], q_exc, q_inh)
+            outcome = neurons[layer.name].step(v_mem[layer.name], q_exc, q_inh)
             v_mem[layer.name] = outcome.v_mem
             tallies[layer.name] += outcome.tally
             counts[layer.name][running] += outcome.spikes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snncircuit.network.figures import LayerFigures
+from snncircuit.network.live import LiveTrace
 from snncircuit.network.outcome import Trace
 
 BAD_RATE_RMSE = 0.05
@@ -33,6 +34,7 @@ class Run:
         settings: network, neuron, steps, images, encoder, seed and whatever the caller adds (v_neg, hashes, …).
         rails: lowest and highest membrane that the supplies allow, thresholds above rest; None for ideal neurons.
         traces: layer name to the traces that were asked for.
+        live: traces of the neurons that were live circuits.
     """
 
     engine: str
@@ -46,6 +48,7 @@ class Run:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     rails: tuple[float, float] | None = None
     traces: Mapping[str, Trace] = field(default_factory=dict, compare=False)
+    live: tuple[LiveTrace, ...] = field(default=(), compare=False)
 
     @property
     def first_bad_layer(self) -> str | None:

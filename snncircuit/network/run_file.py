@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,11 @@ import xarray as xr
 
 from snncircuit.errors import SimulationError
 from snncircuit.network.figures import LayerFigures
+from snncircuit.network.live import live_traces, live_variables
 from snncircuit.network.outcome import SIGNALS, Trace
 from snncircuit.network.run import Run
+from snncircuit.table.header import check_header
+from snncircuit.table.netcdf import write_netcdf
 
 SCHEMA = 2
 _FIGURES = (
@@ -28,12 +30,18 @@ _SINCE_2 = ("grid", "rounding")
 
 
 def save_run(run: Run, path: Path | str) -> None:
-    """Write a NetCDF file, all of it or nothing."""
+    """Write a NetCDF file, all of it or nothing.
+
+    Raises:
+        SimulationError: when the file cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    _to_dataset(run).to_netcdf(part, engine="h5netcdf")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_netcdf(_to_dataset(run), path)
+    except OSError as error:
+        msg = f"cannot write Run {path}: {error.strerror or error}"
+        raise SimulationError(msg) from error
 
 
 def load_run(path: Path | str) -> Run:
@@ -46,10 +54,11 @@ def load_run(path: Path | str) -> Run:
     if not path.is_file():
         msg = f"{path}: no such file; expected a Run written by snncircuit run -o"
         raise SimulationError(msg)
+    check_header(path, SimulationError)
     try:
         with xr.open_dataset(path, engine="h5netcdf") as dataset:
             dataset.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # the reader raises whatever a damaged file provokes in HDF5
         msg = f"{path}: not a NetCDF file, or a truncated one: {error}"
         raise SimulationError(msg) from error
     if dataset.attrs.get("kind") != "snncircuit run":
@@ -61,7 +70,7 @@ def load_run(path: Path | str) -> Run:
         raise SimulationError(msg)
     try:
         return _from_dataset(dataset)
-    except (KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         msg = f"{path}: a Run that lacks what schema {schema} has: {error}"
         raise SimulationError(msg) from error
 
@@ -102,6 +111,8 @@ def _to_dataset(run: Run) -> xr.Dataset:
         dataset = dataset.assign_coords({neurons: np.array(trace.neurons, dtype=np.int64)})
         for signal in SIGNALS:
             dataset[f"{name}_{signal}"] = (("step", "image", neurons), getattr(trace, signal))
+    for live in run.live:
+        dataset = dataset.assign(live_variables(live))
     return dataset
 
 
@@ -133,6 +144,7 @@ def _from_dataset(dataset: xr.Dataset) -> Run:
         settings=json.loads(dataset.attrs["settings"]),
         rails=None if rails is None else (rails[0], rails[1]),
         traces={name: _trace(dataset, name) for name in layers if f"{name}_neuron" in dataset.coords},
+        live=live_traces(dataset),
     )
 
 

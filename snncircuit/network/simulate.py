@@ -14,9 +14,10 @@ from snncircuit.network import engines
 from snncircuit.network.encode import Encoder, make_encoder
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import Record
+from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.network.run import Run, Setting
 from snncircuit.network.sums import Sums
-from snncircuit.neuron.step import Neuron, Tally
+from snncircuit.neuron.step import Tally
 
 MAX_OUT_OF_RANGE = 0.02
 """Fraction of a layer's neuron-steps that may lie outside what was measured of the neuron."""
@@ -27,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 def simulate(
     network: SpikingNetwork,
-    neuron: Neuron,
+    neuron: Neurons,
     images: Float[Tensor, "n c h w"],
     targets: Int[Tensor, " n"] | Float[Tensor, "n ..."],
     *,
@@ -47,7 +48,7 @@ def simulate(
 
     Args:
         network: from ``convert`` or ``load_spiking``.
-        neuron: of every layer.
+        neuron: of every layer, or layer name to the neuron of that layer.
         images: pixels in [0, 1].
         targets: labels (integers: the run has an accuracy) or images to be reproduced (floats: it has an MSE).
         steps: number of network steps T.
@@ -64,8 +65,9 @@ def simulate(
         progress: told of each batch of images.
 
     Raises:
-        SimulationError: input that does not fit the network, an engine that does not exist, or a run outside the range.
+        SimulationError: input or neurons that do not fit the network, an engine that does not exist, or a run outside the range.
     """
+    by_layer(network, neuron)  # refuses one that does not fit
     chosen = engines.choose(engine, neuron)
     run = engines.engine(chosen)
     record = {} if record is None else record

@@ -12,6 +12,7 @@ from torch import Tensor
 from snncircuit.network.figures import LayerFigures
 from snncircuit.network.layers import SpikingNetwork, Synapses
 from snncircuit.network.outcome import SIGNALS, Outcome, Trace
+from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.network.readout import correct_by_step, squared_error_by_step
 from snncircuit.neuron.step import EMPTY, Neuron, Tally
 
@@ -60,12 +61,12 @@ class Sums:
         for name, trace in outcome.traces.items():
             self.traces.setdefault(name, []).append(trace)
 
-    def figures(self, network: SpikingNetwork, neuron: Neuron) -> dict[str, LayerFigures]:
+    def figures(self, network: SpikingNetwork, neuron: Neurons) -> dict[str, LayerFigures]:
         """Averages of each layer."""
-        images = len(self.steps_used)
+        images, neurons = len(self.steps_used), by_layer(network, neuron)
         return {
             layer.name: _figures(
-                layer, self.tallies[layer.name], neuron, self.squared_error[layer.name], images
+                layer, self.tallies[layer.name], neurons[layer.name], self.squared_error[layer.name], images
             )
             for layer in network.layers
         }

@@ -14,7 +14,7 @@ from snncircuit.neuron.terms import energy_terms
 from snncircuit.table import OperatingTable
 
 BELOW = 0.02  # thresholds below the measured floor that count as the floor; look-ups end there by rounding
-_FAR = 64.0  # distance between the overdrives of two spike counts on the common node axis; larger than any overdrive
+_FAR = 64.0  # distance between the overdrives of two spike counts on the common node axis, where they must not meet
 
 
 class CircuitNeuron:
@@ -52,9 +52,13 @@ class CircuitNeuron:
         if not 0 < pump_efficiency <= 1:
             msg = f"pump efficiency {pump_efficiency} is no fraction; expected 0 < efficiency <= 1"
             raise SimulationError(msg)
-        if np.abs(table.overdrive).max() >= _FAR / 2:
-            far = np.abs(table.overdrive).max()
-            msg = f"the table at {dict(table.point)} reaches an overdrive of {far:g} thresholds; at most {_FAR / 2:g} can be held"
+        between = table.overdrive[(table.count > 0) & (table.count < table.count[-1])]
+        if np.abs(between).max(initial=0.0) >= _FAR / 2:
+            far = np.abs(between).max()
+            msg = (
+                f"the table at {dict(table.point)} reaches an overdrive of {far:g} thresholds between two spike counts; "
+                f"at most {_FAR / 2:g} can be held"
+            )
             raise SimulationError(msg)
         self.table = table
         self.pump_efficiency = pump_efficiency

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -51,7 +50,8 @@ def save(figure: Figure, path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
         msg = f"cannot draw {path}: expected a name that ends in one of {', '.join(FORMATS)}, found {path.suffix or 'no suffix'}"
         raise SnnCircuitError(msg)
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
+    # Of one name, so that what a killed process left is overwritten by the next.
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(part, dpi=160)

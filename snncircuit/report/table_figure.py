@@ -30,7 +30,6 @@ from snncircuit.table import OperatingTable, TransferTable
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float, float]
-_NOMINAL = {"corner": "tt", "temperature": 27.0}
 _SUPPLY_COLOURS = (BLUE, VERMILLION, ORANGE, PURPLE, GREEN, SKY, BLACK, GREY)
 _FINE = 241  # points of a curve
 _RATE_STEPS = 200
@@ -93,8 +92,7 @@ def firing_rate(table: OperatingTable, charge: Array, n_steps: int = _RATE_STEPS
 
 def _at_nominal(table: TransferTable) -> list[OperatingTable]:
     """The operating points along v_neg, from 0 downwards, at nominal conditions or at the first ones measured."""
-    points = table.points()
-    nominal = [p for p in points if all(p[axis] == value for axis, value in _NOMINAL.items())] or points
+    nominal = table.nominal_points()
     fixed = ("corner", "temperature", "v_dd")
     chosen = [p for p in nominal if all(p[axis] == nominal[0][axis] for axis in fixed)]
     return [table.at(**p) for p in sorted(chosen, key=lambda p: -p["v_neg"])]

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from snncircuit.errors import NetlistError
 from snncircuit.spice.gate import check_line
 from snncircuit.spice.lines import flatten
 
 _BIN = re.compile(r"\.\d+$")
+_CARDS = (".model", ".subckt", ".ends", ".param", ".option", ".options")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,10 @@ def load_models(path: Path, corner: str) -> ModelCards:
     """The cards of a corner: the section ``.lib corner`` … ``.endl`` and every line outside sections.
 
     Raises:
-        NetlistError: when the file or the corner does not exist (with those that do), or a line is refused by the gate.
+        NetlistError: when the file or the corner does not exist (with those that do), a line is refused by the gate, or is no
+            part of a model: an analysis, or an element outside a subcircuit.
     """
+    inside = False
     names: set[str] = set()
     subckts: dict[str, int] = {}
     texts: list[str] = []
@@ -48,6 +52,13 @@ def load_models(path: Path, corner: str) -> ModelCards:
         check_line(line)
         if line.card == ".end":
             continue
+        if line.card not in _CARDS if line.card else not inside:
+            msg = (
+                f"{line.place}: found {line.text[:60]!r} among device cards; expected {', '.join(_CARDS)}, and elements only within a "
+                f".subckt"
+            )
+            raise NetlistError(msg)
+        inside = line.card != ".ends" and (inside or line.card == ".subckt")
         words = line.text.lower().split()
         if line.card == ".model":
             names.add(model_name(words[1]))
@@ -71,6 +82,8 @@ def model_name(name: str) -> str:
 
 
 def _positional(text: str) -> list[str]:
-    """The words of a line before its first ``key=value``."""
-    before = re.split(r"\s+\S+\s*=|\s+params:", text, maxsplit=1, flags=re.IGNORECASE)[0]
-    return before.split()
+    """The words of a line before its first ``key=value`` or ``params:``."""
+    words = text.replace("=", " = ").split()
+    ends = [index - 1 for index, word in enumerate(words) if word == "="][:1]
+    ends += [index for index, word in enumerate(words) if word.lower() == "params:"][:1]
+    return words[: min(ends, default=len(words))]

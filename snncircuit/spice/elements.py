@@ -27,7 +27,11 @@ _NODES = {
     "v": "two nodes",
     "w": "node+ node-",
 }
-_COUNT = {letter: 2 if names == "two nodes" else len(names.split()) for letter, names in _NODES.items()}
+TERMINALS = {
+    letter: ("first", "second") if names == "two nodes" else tuple(names.split())
+    for letter, names in _NODES.items()
+}
+"""Letter of an element -> what its nodes are, in order."""
 _WITH_MODEL = "dmqs"
 _MOS_PARAMETERS = frozenset(
     re.findall(
@@ -87,7 +91,7 @@ def read_element(line: Line, tokens: list[str], scope: Scope) -> None:
             raise NetlistError(msg)
         _check_value(line, name, words[-1], scope)
         return
-    count = _COUNT[letter]
+    count = len(TERMINALS[letter])
     nodes, rest = words[:count], words[count:]
     if len(nodes) < count or (letter in _WITH_MODEL and not rest):
         what = _NODES[letter] + (" MODEL" if letter in _WITH_MODEL else "")

@@ -76,9 +76,9 @@ class _Seat:
 class EnginePool:
     """A few persistent ngspice workers; also an :class:`Engine`.
 
-    A worker that hangs, crashes or ends itself is replaced; a deck that fails is tried again on the rungs of the retry
-    ladder (as it is, more iterations, the other integration rule, relaxed tolerances). Nothing is started before the
-    first deck. One thread only.
+    A worker that hangs, crashes or ends itself is replaced. A deck that fails is tried again on the rungs of the retry
+    ladder (as it is, more iterations, the other integration rule, relaxed tolerances), but not one that took too long.
+    Nothing is started before the first deck. One thread only.
 
     Args:
         jobs: number of workers.
@@ -228,7 +228,8 @@ class EnginePool:
             return job, Failure(reason=str(error)), False
         if answer is None:
             self._dismiss(seat)
-            return job, Failure(reason=f"no answer within {self._timeout:g} s"), False
+            # On a busy machine a good deck may take too long; with relaxed tolerances it would be in time, and wrong.
+            return job, Failure(reason=f"no answer within {self._timeout:g} s; allow more time"), True
         seat.job = None
         seat.served += 1
         if answer.fatal:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from snncircuit.errors import NetlistError
+from snncircuit.files import read_limited
 
 MAX_CHARACTERS = 16_000_000
 _MAX_DEPTH = 16
+_MAX_FILES = 500
+_MAX_LINE = 20_000
 _COMMENT = re.compile(r"(?:^|[\s,])\$(?:\s|$).*|;.*|\s//.*")
 _INCLUDE = re.compile(r"\.inc(?:lude)?\s+(?:\"([^\"]+)\"|'([^']+)'|(\S+))\s*", re.IGNORECASE)
 _LIBRARY = re.compile(r"\.lib\s+(?:\"([^\"]+)\"|'([^']+)'|(\S+))(?:\s+(\w[\w.-]*))?\s*", re.IGNORECASE)
@@ -78,14 +83,18 @@ def read_file(path: Path, wanted_by: str = "") -> str:
     """
     before = f"{wanted_by}: " if wanted_by else ""
     try:
-        if path.stat().st_size > MAX_CHARACTERS:
-            msg = f"{before}{path} is larger than {MAX_CHARACTERS // 1_000_000} MB; expected a netlist or device cards"
-            raise NetlistError(msg)
-        return path.read_text(encoding="utf-8")
+        text = read_limited(path, MAX_CHARACTERS).decode("utf-8")
     except UnicodeDecodeError:
         msg = f"{before}{path} is no text file; expected SPICE text in UTF-8"
-    except (OSError, ValueError):
-        msg = f"{before}expected a file {path}, found none that can be read; {_beside(path)}"
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            msg = f"{before}{path} is larger than {MAX_CHARACTERS // 1_000_000} MB; expected a netlist or device cards"
+        elif isinstance(error, OSError) and error.errno == errno.EINVAL:
+            msg = f"{before}{path} is a folder, a pipe or a device; expected a file"
+        else:
+            msg = f"{before}expected a file {path}, found none that can be read; {_beside(path)}"
+    else:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     raise NetlistError(msg)
 
 
@@ -98,26 +107,54 @@ def flatten(path: Path, root: Path, section: str | None = None) -> list[Line]:
         section: the ``.lib`` section to take besides the lines outside any section; None refuses sections.
 
     Raises:
-        NetlistError: for a file, section or include that does not exist, lies outside the root, or includes itself.
+        NetlistError: for a file, section or include that does not exist, lies outside the root, or includes itself; for a line of
+            more than 20,000 characters, more than 500 files or more than 16 MB in all.
     """
-    return list(_flatten(path, root.resolve(), section, (), ""))
+    lines: list[Line] = []
+    n_characters = 0
+    for line in _flatten(path, root.resolve(), section, (), "", itertools.count(1)):
+        n_characters += len(line.text)
+        if n_characters > MAX_CHARACTERS:
+            msg = f"{line.place}: more than {MAX_CHARACTERS // 1_000_000} MB with all includes in place; expected a netlist or device cards"
+            raise NetlistError(msg)
+        lines.append(line)
+    return lines
 
 
 def _flatten(
-    path: Path, root: Path, section: str | None, above: tuple[Path, ...], wanted_by: str
+    path: Path,
+    root: Path,
+    section: str | None,
+    above: tuple[Path, ...],
+    wanted_by: str,
+    files: Iterator[int],
 ) -> Iterator[Line]:
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        msg = f"{wanted_by or 'netlist'}: {str(path)!r:.80} is no path that a file can have"
+        raise NetlistError(msg) from None
+    if next(files) > _MAX_FILES:
+        msg = f"{wanted_by}: includes {path}, the file number {_MAX_FILES + 1}; expected at most {_MAX_FILES}"
+        raise NetlistError(msg)
     if above and not real.is_relative_to(root):
         msg = f"{wanted_by}: includes {path}, which lies outside {root}; expected a file inside that folder"
         raise NetlistError(msg)
     if real in above or len(above) >= _MAX_DEPTH:
         msg = f"{wanted_by}: includes {path}, which includes itself or is more than {_MAX_DEPTH} files deep"
         raise NetlistError(msg)
-    lines = logical_lines(read_file(path, wanted_by), str(path))
-    yield from _inlined(_section(list(lines), path, section, wanted_by), path.parent, root, (*above, real))
+    text = read_file(path, wanted_by)
+    for number, raw in enumerate(text.splitlines(), start=1):
+        if len(raw) > _MAX_LINE:
+            msg = f"{path}:{number}: found a line of {len(raw)} characters; expected at most {_MAX_LINE}, longer ones go on with '+'"
+            raise NetlistError(msg)
+    wanted = _section(list(logical_lines(text, str(path))), path, section, wanted_by)
+    yield from _inlined(wanted, path.parent, root, (*above, real), files)
 
 
-def _inlined(lines: Iterator[Line], folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[Line]:
+def _inlined(
+    lines: Iterator[Line], folder: Path, root: Path, above: tuple[Path, ...], files: Iterator[int]
+) -> Iterator[Line]:
     for line in lines:
         pattern = {".include": _INCLUDE, ".inc": _INCLUDE, ".lib": _LIBRARY}.get(line.card)
         if pattern is None:
@@ -129,7 +166,7 @@ def _inlined(lines: Iterator[Line], folder: Path, root: Path, above: tuple[Path,
             raise NetlistError(msg)
         name = next(group for group in match.groups()[:3] if group)
         wanted = match[4] if pattern is _LIBRARY else None
-        yield from _flatten(folder / name, root, wanted, above, line.place)
+        yield from _flatten(folder / name, root, wanted, above, line.place, files)
 
 
 def _openings(lines: list[Line]) -> dict[str, str]:

@@ -99,6 +99,11 @@ def check_models(netlist: Netlist, cards: ModelCards) -> None:
     Raises:
         NetlistError: naming file and line of the first use, and what exists.
     """
+    twice = sorted(netlist.subckts.keys() & cards.subckts.keys())
+    if twice:
+        place = netlist.subckts[twice[0]].place
+        msg = f"{place}: the subcircuit {twice[0]!r} is in {_cards(cards)} too; expected another name"
+        raise NetlistError(msg)
     known = netlist.models | cards.names
     for subckt in netlist.subckts.values():
         for model, place in subckt.models.items():

@@ -54,7 +54,7 @@ class WorkerProcess:
     """One worker with one ngspice, in an empty scratch folder and with a scrubbed environment.
 
     Args:
-        kind: ``library`` or ``program``.
+        kind: ``library``, ``program`` or ``live`` (a library, for ``snncircuit.spice.live``).
         path: of the ngspice.
     """
 
@@ -113,10 +113,13 @@ class WorkerProcess:
 
         A worker that has died takes it in silence: :meth:`receive` tells.
         """
+        self.tell({"text": deck.text, "save": deck.save, "alarm": 1.5 * timeout + 5.0})
+
+    def tell(self, message: Mapping[str, object]) -> None:
+        """Send a message to the worker; one that has died takes it in silence: :meth:`receive` tells."""
         with contextlib.suppress(WorkerDiedError, OSError):
             self.version()
-            request = {"text": deck.text, "save": deck.save, "alarm": 1.5 * timeout + 5.0}
-            self.connection.send_bytes(json.dumps(request).encode())
+            self.connection.send_bytes(json.dumps(message).encode())
 
     def receive(self, patience: float = 0.0) -> Answer | None:
         """The answer to the deck that was sent, or None when there is none within ``patience`` seconds.

@@ -11,9 +11,10 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from snncircuit.spice import sandbox
+from snncircuit.spice.follower import follow
 from snncircuit.spice.library import Library, Vectors
 from snncircuit.spice.program import Program
 
@@ -42,6 +43,7 @@ def _shared_mode(path: str, _fatal: Fatal) -> Simulator:
 
 SIMULATORS: dict[str, Callable[[str, Fatal], Simulator]] = {
     "library": Library,
+    "live": Library,
     "program": lambda path, _fatal: Program(path, sandbox.die_with_parent),
     "pyspice": _shared_mode,
 }
@@ -60,16 +62,24 @@ def serve(connection: Connection, simulator: Simulator) -> None:
         while True:
             request = json.loads(connection.recv_bytes())
             signal.setitimer(signal.ITIMER_REAL, request["alarm"])
+            sandbox.limit_processor(request["alarm"])
             vectors, log = simulator.simulate(request["text"], request["save"])
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send_bytes(encode(vectors, log, fatal=False))
+
+
+def _serve_live(connection: Connection, library: Any) -> None:
+    follow(connection, library, encode)
+
+
+SERVERS: dict[str, Callable[[Connection, Any], None]] = {"live": _serve_live}
 
 
 def main(kind: str, path: str, parent: int, descriptor: int) -> None:
     """Be a worker: say the version, then answer.
 
     Args:
-        kind: one of ``SIMULATORS``.
+        kind: one of ``SIMULATORS``; ``live`` answers period by period.
         path: of the ngspice.
         parent: process without which this one has no purpose.
         descriptor: file descriptor of the connection.
@@ -79,13 +89,18 @@ def main(kind: str, path: str, parent: int, descriptor: int) -> None:
     if os.getppid() != parent:
         return
     sandbox.limit(kind)
+    # The program ngspice keeps its batch in a nameless file of the system's own folder for these, wherever TMPDIR points.
+    sandbox.confine_writes(os.getcwd(), *(("/tmp",) if kind == "program" else ()))
 
     def fatal(log: list[str]) -> NoReturn:
-        connection.send_bytes(encode({}, log, fatal=True))
-        os._exit(1)
+        try:
+            connection.send_bytes(encode({}, log, fatal=True))
+        finally:
+            os._exit(1)
 
     simulator = SIMULATORS[kind](path, fatal)
     if kind != "program":
         sandbox.forbid_programs()
     connection.send_bytes(simulator.version().encode())
-    serve(connection, simulator)
+    server: Callable[[Connection, Any], None] = SERVERS.get(kind, serve)
+    server(connection, simulator)

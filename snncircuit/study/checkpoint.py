@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from snncircuit.errors import NetworkError
+
+MAX_BYTES = 4 << 30
+"""Largest checkpoint that is read, bytes."""
 
 
 def save(path: Path, key: str, epochs: int, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -39,6 +43,10 @@ def restore(path: Path, key: str, module: nn.Module, optimiser: torch.optim.Opti
         NetworkError: when the file is damaged, or belongs to another key.
     """
     try:
+        size = path.stat().st_size if path.is_file() else 0
+        if size > MAX_BYTES:
+            msg = f"{path} has {size} bytes, more than the {MAX_BYTES} that a checkpoint may have; delete it to begin again"
+            raise NetworkError(msg)
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file, not a mapping
@@ -48,6 +56,21 @@ def restore(path: Path, key: str, module: nn.Module, optimiser: torch.optim.Opti
     if facts.get("key") != key:
         msg = f"{path} is the checkpoint of another recipe, seed or data; delete it or name another file"
         raise NetworkError(msg)
+    try:
+        return _put(tensors, facts, module, optimiser)
+    except (LookupError, ValueError, RuntimeError, AttributeError) as error:
+        msg = (
+            f"{path} does not fit its recipe: {' '.join(str(error).split())[:200]}; delete it to begin again"
+        )
+        raise NetworkError(msg) from error
+
+
+def _put(
+    tensors: Mapping[str, Tensor],
+    facts: Mapping[str, str],
+    module: nn.Module,
+    optimiser: torch.optim.Optimizer,
+) -> int:
     module.load_state_dict(
         {name.removeprefix("module/"): t for name, t in tensors.items() if name.startswith("module/")}
     )

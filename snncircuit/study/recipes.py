@@ -151,8 +151,20 @@ MNIST_AUTOENCODER = Recipe(
     images=20_000,
 )
 
+DIGITS = Recipe(
+    name="digits",
+    task="classify",
+    data="digits",
+    layers=({"type": "Flatten"}, _linear(64, 16), _RELU, _linear(16, 10)),
+    epochs=60,
+    batch=50,
+    learning_rate=1e-2,
+    weight_decay=1e-2,
+    charge_penalty=0.3,
+)
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {r.name: r for r in (MNIST_CNN, MNIST_GAP, MNIST_AUTOENCODER)}
+    {r.name: r for r in (DIGITS, MNIST_CNN, MNIST_GAP, MNIST_AUTOENCODER)}
 )
 
 

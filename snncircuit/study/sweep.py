@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from snncircuit.network.run import Run, Setting
 from snncircuit.network.simulate import MAX_OUT_OF_RANGE, simulate
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron
+from snncircuit.study import fingerprints
 from snncircuit.study.store import PointStore
 from snncircuit.study.sweep_dataset import CIRCUIT, IDEAL, assemble, save_sweep
 
@@ -102,9 +102,9 @@ def sweep(
     facts: dict[str, Setting] = {
         **settings,
         "network": network.name,
-        "network_sha256": _fingerprint(network),
+        "network_sha256": fingerprints.of_network(network),
         "images": len(images),
-        "images_sha256": _digest(images, targets),
+        "images_sha256": fingerprints.of_tensors(images, targets),
         "steps": steps,
         "encoder": encoder,
         "exit_margin": exit_margin,
@@ -178,24 +178,6 @@ def _point(run: Run, v_neg: float, v_lb: float) -> dict[str, Any]:
     for _, supply, term, joule in run.energies():
         terms = by_supply.setdefault(supply, {})
         terms[term] = terms.get(term, 0.0) + joule
-    return {"v_neg": v_neg, "v_lb": v_lb, **run.to_json(), "energy_by_supply": by_supply}
-
-
-def _fingerprint(network: SpikingNetwork) -> str:
-    facts = hashlib.sha256()
-    for layer in network.layers:
-        facts.update(
-            repr(
-                (layer.name, layer.operator, layer.before, layer.after, layer.in_shape, layer.scale)
-            ).encode()
-        )
-        for tensor in (layer.weight_exc, layer.weight_inh, layer.bias_exc, layer.bias_inh):
-            facts.update(tensor.contiguous().numpy().tobytes())
-    return facts.hexdigest()
-
-
-def _digest(*tensors: Tensor) -> str:
-    facts = hashlib.sha256()
-    for tensor in tensors:
-        facts.update(tensor.contiguous().numpy().tobytes())
-    return facts.hexdigest()
+    # Without the speed, so that the same sweep gives the same bytes, resumed or not.
+    facts = {key: value for key, value in run.to_json().items() if key != "image_steps_per_second"}
+    return {"v_neg": v_neg, "v_lb": v_lb, **facts, "energy_by_supply": by_supply}

@@ -12,7 +12,6 @@ Axes: ``neuron`` (circuit, ideal), ``v_neg`` (V, from 0 downwards), ``step``, ``
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ import numpy as np
 import xarray as xr
 
 from snncircuit.errors import SimulationError
+from snncircuit.table.header import check_header
+from snncircuit.table.netcdf import write_netcdf
 
 SCHEMA = 1
 KIND = "snncircuit sweep"
@@ -93,10 +94,8 @@ def save_sweep(dataset: xr.Dataset, path: Path) -> None:
     Raises:
         SimulationError: when the file cannot be written.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        dataset.to_netcdf(part, engine="h5netcdf")
-        part.replace(path)
+        write_netcdf(dataset, path)
     except OSError as error:
         msg = f"cannot write sweep {path}: {error.strerror or error}"
         raise SimulationError(msg) from error
@@ -112,6 +111,7 @@ def load_sweep(path: Path) -> xr.Dataset:
     if not path.is_file():
         msg = f"{path}: no such file; expected a sweep written by snncircuit sweep -o"
         raise SimulationError(msg)
+    check_header(path, SimulationError)
     try:
         with xr.open_dataset(path, engine="h5netcdf") as lazy:
             dataset = lazy.load()
@@ -121,8 +121,8 @@ def load_sweep(path: Path) -> xr.Dataset:
     if dataset.attrs.get("kind") != KIND:
         msg = f"{path}: expected kind {KIND!r}, found {dataset.attrs.get('kind')!r}"
         raise SimulationError(msg)
-    schema = int(dataset.attrs.get("schema", 0))
-    if schema != SCHEMA:
+    schema = dataset.attrs.get("schema", 0)
+    if not isinstance(schema, int | np.integer) or schema != SCHEMA:
         msg = f"{path}: sweep of schema {schema}; this version of snncircuit reads schema {SCHEMA}"
         raise SimulationError(msg)
     return dataset

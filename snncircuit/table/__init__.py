@@ -23,6 +23,7 @@ from snncircuit.table.operating import (
     MEASURED,
     POINT_AXES,
     SHEETS,
+    VARIATION,
     OperatingTable,
     Supply,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "POINT_AXES",
     "SCHEMA",
     "SHEETS",
+    "VARIATION",
     "OperatingTable",
     "Supply",
     "TransferTable",

@@ -43,6 +43,12 @@ FIGURES = {
     ),
     "held_out_spikes": ("1", "share of those points whose spike count differs"),
 }
+VARIATION = ("gain_exc", "gain_inh", "threshold", "leak", "reset")
+"""What sets one mismatched neuron apart from the nominal one, see ``snncircuit.lookup.varied_step``; nominal: 1, 1, 1, 0, 1.
+
+gain_exc, gain_inh: factors on the charges; threshold: membrane that fires, nominal thresholds above rest; leak: further change of the
+membrane in every step, nominal thresholds; reset: charge packet of a spike, nominal packets of one threshold.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,7 @@ class OperatingTable:
         step: s, one network step.
         rest: V.
         reasons: one sentence for each hole.
+        variation: shape (draws, 5), mismatched neurons measured at this point, columns as in ``VARIATION``; None when there are none.
     """
 
     point: Mapping[str, Any]
@@ -91,6 +98,7 @@ class OperatingTable:
     rest: float
     figures: Mapping[str, float]
     reasons: tuple[str, ...] = ()
+    variation: NDArray[np.float64] | None = None
 
     @property
     def holes(self) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from snncircuit.errors import TableError
+from snncircuit.table.checksum import sealed, unsealed
 from snncircuit.table.damage import SCHEMA, check_shape, check_values
+from snncircuit.table.draws import drawn, with_draws
+from snncircuit.table.header import check_header
+from snncircuit.table.join import join, label
+from snncircuit.table.netcdf import write_netcdf
 from snncircuit.table.operating import FIGURES, POINT_AXES, SHEETS, OperatingTable, Supply
 
 _TOLERANCE = 1e-6
@@ -32,84 +36,20 @@ class TransferTable:
 
     @classmethod
     def from_points(
-        cls, name: str, tables: Sequence[OperatingTable], provenance: Mapping[str, Any]
+        cls,
+        name: str,
+        tables: Sequence[OperatingTable],
+        provenance: Mapping[str, Any],
+        nominal: Mapping[str, Any] | None = None,
     ) -> TransferTable:
         """The table of several operating points; combinations that were not measured stay empty.
+
+        ``nominal`` is the operating point whose values ``at`` takes for axes that are not named.
 
         Raises:
             TableError: when two tables have different grids.
         """
-        first = tables[0]
-        axes = {axis: sorted({t.point[axis] for t in tables}, reverse=axis == "v_neg") for axis in POINT_AXES}
-        lengths = {
-            "v_mem": first.start.size,
-            "q_common": first.q_common.size,
-            "node": first.count.size,
-            "spike": first.edge.shape[0],
-            "supply": len(first.supplies),
-        }
-        outer = tuple(len(axes[a]) for a in POINT_AXES)
-        data: dict[str, tuple[tuple[str, ...], NDArray[Any]]] = {}
-        for sheet, dims in SHEETS.items():
-            shape = outer + tuple(lengths[d] for d in dims)
-            data[sheet] = (
-                (*POINT_AXES, *dims),
-                np.zeros(shape, np.int8) if sheet == "state" else np.full(shape, np.nan),
-            )
-        for figure in FIGURES:
-            data[figure] = (POINT_AXES, np.full(outer, np.nan))
-        data["voltage"] = ((*POINT_AXES, "supply"), np.full((*outer, lengths["supply"]), np.nan))
-        reasons: dict[str, list[str]] = {}
-        for t in tables:
-            where = tuple(axes[a].index(t.point[a]) for a in POINT_AXES)
-            for sheet in SHEETS:
-                values = getattr(t, sheet)
-                if values.shape != data[sheet][1][where].shape:
-                    shape = data[sheet][1][where].shape
-                    msg = f"cannot join operating points of {name}: {sheet} has shape {values.shape}, expected {shape}"
-                    raise TableError(msg)
-                data[sheet][1][where] = values
-            for figure in FIGURES:
-                data[figure][1][where] = t.figures[figure]
-            data["voltage"][1][where] = [s.voltage for s in t.supplies]
-            if t.reasons:
-                reasons[_label(t.point)] = list(t.reasons)
-        coords = {
-            **{
-                axis: ((axis,), np.array(axes[axis], dtype=object if axis == "corner" else float))
-                for axis in POINT_AXES
-            },
-            "q_common": (("q_common",), first.q_common),
-            "count": (("node",), first.count),
-            "supply": (("supply",), np.array([s.name for s in first.supplies], dtype=object)),
-            "kind": (("supply",), np.array([s.kind for s in first.supplies], dtype=object)),
-        }
-        dataset = xr.Dataset(data, coords)
-        for axis, unit in {"temperature": "degC", "v_dd": "V", "v_neg": "V", "q_common": "threshold"}.items():
-            dataset[axis].attrs["units"] = unit
-        for sheet, unit in {
-            "start": "threshold",
-            "overdrive": "threshold",
-            "edge": "threshold",
-            "residual": "threshold",
-            "energy": "J",
-            "energy_exc": "J per threshold",
-            "energy_inh": "J per threshold",
-            "voltage": "V",
-        }.items():
-            dataset[sheet].attrs["units"] = unit
-        for figure, (unit, meaning) in FIGURES.items():
-            dataset[figure].attrs.update(units=unit, long_name=meaning)
-        dataset["state"].attrs["meaning"] = "0 filled from its neighbours, 1 measured, 2 hole"
-        dataset.attrs.update(
-            schema=SCHEMA,
-            name=name,
-            step=first.step,
-            rest=first.rest,
-            provenance=json.dumps(provenance, sort_keys=True),
-            reasons=json.dumps(reasons),
-        )
-        return cls(dataset=dataset)
+        return cls(dataset=join(name, tables, provenance, nominal))
 
     @property
     def name(self) -> str:
@@ -120,6 +60,11 @@ class TransferTable:
     def provenance(self) -> dict[str, Any]:
         """Hashes of netlist and cards, ngspice version and options, grid, package version."""
         return dict(json.loads(self.dataset.attrs["provenance"]))
+
+    @property
+    def nominal(self) -> dict[str, Any]:
+        """What axes that are not named are taken at: the point around which the others were measured, else tt and 27 degC."""
+        return {"corner": "tt", "temperature": 27.0, **json.loads(self.dataset.attrs.get("nominal", "{}"))}
 
     def points(self) -> list[dict[str, Any]]:
         """The measured operating points, in order of the axes."""
@@ -136,10 +81,17 @@ class TransferTable:
                 )
         return found
 
+    def nominal_points(self) -> list[dict[str, Any]]:
+        """The measured points at nominal conditions, whatever their v_neg; all points where none is."""
+        conditions = {axis: value for axis, value in self.nominal.items() if axis != "v_neg"}
+        points = self.points()
+        return [p for p in points if all(p[a] == value for a, value in conditions.items())] or points
+
     def at(self, **wanted: float | str) -> OperatingTable:
         """The table at one operating point.
 
-        An axis that is not named must have one value, or is taken at its nominal one: corner tt, 27 degC.
+        An axis that is not named must have one value, or is taken at its nominal one: that of the point around which the table
+        was measured one axis at a time, else corner tt and 27 degC.
 
         Raises:
             TableError: when the point was not measured, with those that were.
@@ -148,7 +100,7 @@ class TransferTable:
         if unknown:
             msg = f"table {self.name} has no axis {sorted(unknown)}; it has {', '.join(POINT_AXES)}"
             raise TableError(msg)
-        nominal: dict[str, float | str] = {"corner": "tt", "temperature": 27.0}
+        nominal = self.nominal
         where: list[int] = []
         for axis in POINT_AXES:
             values = [str(v) if axis == "corner" else float(v) for v in self.dataset[axis].values]
@@ -174,7 +126,7 @@ class TransferTable:
             for a, i in zip(POINT_AXES, where, strict=True)
         }
         if not np.isfinite(d["threshold"].values[where]):
-            msg = f"table {self.name} was not measured at {_label(point)}; it holds {'; '.join(_label(p) for p in self.points())}"
+            msg = f"table {self.name} was not measured at {label(point)}; it holds {'; '.join(label(p) for p in self.points())}"
             raise TableError(msg)
         volts = d["voltage"].values[where]
         return OperatingTable(
@@ -188,9 +140,25 @@ class TransferTable:
             step=float(d.attrs["step"]),
             rest=float(d.attrs["rest"]),
             figures={f: float(d[f].values[where]) for f in FIGURES},
-            reasons=tuple(json.loads(d.attrs["reasons"]).get(_label(point), ())),
+            reasons=tuple(json.loads(d.attrs["reasons"]).get(label(point), ())),
+            variation=drawn(d, where),
             **{sheet: d[sheet].values[where] for sheet in SHEETS},
         )
+
+    def with_variation(
+        self, point: Mapping[str, Any], values: NDArray[np.float64], origin: Mapping[str, Any]
+    ) -> TransferTable:
+        """The table with mismatched neurons at one of its operating points, in place of those it had there.
+
+        Args:
+            point: the operating point; must be in the table.
+            values: shape (draws, 5), columns as in ``VARIATION``.
+            origin: where they come from (seed, hash of the mismatch file, …), plain data.
+
+        Raises:
+            TableError: when the point was not measured.
+        """
+        return replace(self, dataset=with_draws(self.dataset, self.at(**point).point, values, origin))
 
     def save(self, path: Path) -> None:
         """Write NetCDF 4, whole or not at all; the same table gives the same bytes.
@@ -198,15 +166,11 @@ class TransferTable:
         Raises:
             TableError: when the file cannot be written.
         """
-        part = path.with_name(path.name + ".part")
         compressed = {v: {"zlib": True, "complevel": 4} for v in SHEETS}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.dataset.to_netcdf(part, engine="h5netcdf", encoding=compressed)
-            part.replace(path)
+            write_netcdf(sealed(self.dataset), path, compressed)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
             msg = f"cannot write table {path}: {error.strerror or error}"
             raise TableError(msg) from error
 
@@ -220,6 +184,7 @@ class TransferTable:
         if not path.is_file():
             msg = f"no table {path}; expected a .nc file written by 'snncircuit characterise'"
             raise TableError(msg)
+        check_header(path, TableError)
         try:
             with xr.open_dataset(path, engine="h5netcdf") as lazy:
                 check_shape(lazy, path)
@@ -232,12 +197,9 @@ class TransferTable:
                 f"found a damaged or foreign file ({_first_line(error)})"
             )
             raise TableError(msg) from error
+        dataset = unsealed(dataset, path)
         check_values(dataset, path)
         return cls(dataset=dataset)
-
-
-def _label(point: Mapping[str, Any]) -> str:
-    return f"{point['corner']}, {point['temperature']:g} degC, v_dd {point['v_dd']:g} V, v_neg {point['v_neg']:g} V"
 
 
 def _listed(values: Sequence[float | str]) -> str:

@@ -130,7 +130,7 @@ def test_the_table_agrees_with_ngspice_and_not_with_another_netlist(
     table, cell = TransferTable.load(measured[0]), load_cell(cell_folder)
     with SampleCache(own_cache / "s.sqlite") as cache, EnginePool(2, 300) as pool:
         ask = dict(pool=pool, cache=cache, n_steps=60, n_neurons=2, seed=3)
-        (found,) = validate(table, cell, lambda c: load_models(CARDS, c), [POINT], **ask)
+        (found,) = validate(table, cell, lambda c: load_models(CARDS, c), [POINT], **ask).agreements
         assert found.failures == ()
         assert found.v_mem_rmse < 0.05
         assert found.energy_error < 0.1

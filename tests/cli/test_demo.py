@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from snncircuit import shipped
-from snncircuit.cli import demo, given, main, measure, summaries
+from snncircuit.characterise.drive import Drive, Sample
+from snncircuit.cli import agreements, demo, given, main, measure, validation
+from snncircuit.cosim.agreement import errors_of, pool
+from snncircuit.reference import ideal_table
 from snncircuit.spice import doctor
 from snncircuit.spice.doctor import Diagnosis
 
@@ -49,25 +52,20 @@ def test_with_ngspice_the_demo_measures_runs_sweeps_and_validates(
         shutil.copy(table, path)
         return {"points": 9, "reused": 0, "holes": 0, "seconds": 1}
 
-    agreeing = {
-        "v_neg": -1.8,
-        "teacher_forced": {"v_mem_rmse": 0.001, "bias": 0.0, "spikes_disagreeing": 0.0},
-        "free_running": {"spikes_matched": 1.0, "spike_count_error": 0.0, "n_spikes": 10},
-        "energy_error": 0.01,
-        "energy_error_by_supply": {"vdd": 0.01},
-        "failures": [],
-    }
+    silence = Drive(v_mem=0.0, q_exc=(0.0, 0.0), q_inh=(0.0, 0.0))
+    quiet = Sample(v_mem=(0.0, 0.0, 0.0), spikes=(0, 0), energy=((0.0, 0.0),))
+    agreeing = pool([errors_of(ideal_table(-1.8), silence, quiet)]).to_json()
     monkeypatch.setattr(given, "cell", lambda word: None)
     monkeypatch.setattr(given, "coarse", lambda neuron: neuron)
     monkeypatch.setattr(measure, "measure", measured)
-    monkeypatch.setattr(measure, "check", lambda *a, **k: summaries.agreement([agreeing]))
+    monkeypatch.setattr(validation, "check", lambda *a, **k: agreements.agreement([agreeing]))
     found = Diagnosis(ngspice="ngspice-39", library="lib", kind="library", ok=True, self_test="passed")
     monkeypatch.setattr(doctor, "doctor", lambda: found)
 
     assert main(["demo", "--images", "2", "--steps", "4", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["characterise"]["points"] == 9
-    assert said["validate"]["energy_error"] == 0.01
+    assert said["validate"]["within_bars"] is True
     assert [point["v_neg"] for point in said["points"]] == list(demo.SUPPLIES)
     assert [run["settings"]["neuron"] for run in said["runs"]] == ["ideal", "ideal", "ideal", "ideal"]
     assert Path(said["dataset"]).is_file()

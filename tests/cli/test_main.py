@@ -12,7 +12,25 @@ from snncircuit import __version__, cli
 from snncircuit.cli import console
 from snncircuit.errors import TableError
 
-ALL = {"doctor", "characterise", "inspect", "validate", "convert", "train", "run", "sweep", "demo"}
+ALL = {
+    "doctor",
+    "characterise",
+    "inspect",
+    "validate",
+    "convert",
+    "train",
+    "run",
+    "sweep",
+    "demo",
+    "audit",
+    "new-cell",
+    "check-cell",
+    "export",
+    "whole",
+    "mismatch",
+    "yield",
+    "ladder",
+}
 
 
 def fails_with(error: BaseException) -> click.Command:

@@ -135,8 +135,20 @@ def test_an_efficiency_that_is_no_fraction_is_refused() -> None:
 
 
 def test_a_table_that_reaches_too_far_is_refused() -> None:
-    with pytest.raises(SimulationError, match="reaches an overdrive of 100"):
-        CircuitNeuron(ideal_table(-1.0, v_high=92.0))
+    table = ideal_table(-1.0, v_high=92.0)  # as far as it likes beyond the last edge
+    CircuitNeuron(table)
+    twice = replace(
+        table,
+        count=np.concatenate([table.count, [2, 2]]),
+        overdrive=np.concatenate([table.overdrive, table.overdrive[-2:]]),
+        edge=np.concatenate([table.edge, table.edge + 1]),
+        residual=np.concatenate([table.residual, table.residual[..., -2:]], axis=-1),
+        state=np.concatenate([table.state, table.state[..., -2:]], axis=-1),
+    )
+    with pytest.raises(
+        SimulationError, match="reaches an overdrive of 100 thresholds between two spike counts"
+    ):
+        CircuitNeuron(twice)
 
 
 def test_neurons_without_visits_have_no_energy() -> None:

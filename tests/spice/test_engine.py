@@ -136,9 +136,9 @@ def test_a_deck_that_only_another_rule_solves_is_saved_by_the_ladder(
 @pytest.mark.ngspice
 def test_a_hanging_deck_is_given_up_and_its_worker_replaced(found: Found) -> None:
     with EnginePool(found=found, timeout=0.5, rungs=1) as pool:
-        assert reason(pool.run(ENDLESS)) == "2 attempts failed: no answer within 0.5 s"
+        assert reason(pool.run(ENDLESS)) == "no answer within 0.5 s; allow more time"
         waves(pool.run(RC))
-        assert pool.started == 3
+        assert pool.started == 2
 
 
 @pytest.mark.ngspice

@@ -36,6 +36,14 @@ def test_a_deck_gives_the_vectors_that_exist_and_is_forgotten(found: Found) -> N
     assert v[-1] == pytest.approx(math.exp(-1.5), rel=1e-3)
     assert any("nowhere" in line for line in log)
     assert library.simulate("* empty\n.end\n", ("v(a)",))[0] == {}
+    # A driven source charges 1 nF with 1 A/s * time: after 1 ms, half of 1e-6 C.
+    driven = "* driven\nca a 0 1n\nra a 0 1g\nia 0 a external\n.tran 1u 1m 0 1u\n.save v(a)\n.end\n"
+    library.drive(driven, lambda name, time: time if name == "ia" else 0.0)
+    grown = np.frombuffer(library.vectors(("v(a)",))["v(a)"])
+    assert grown[-1] == pytest.approx(500.0, rel=1e-3)
+    assert np.array_equal(np.frombuffer(library.vectors(("v(a)",), 3)["v(a)"]), grown[3:])
+    library.forget()
+    assert library.simulate("* empty\n.end\n", ("v(a)",))[0] == {}
     assert fatal == []
     assert library._callbacks[1](1, False, False, 0, library._ffi.NULL) == 0
     assert len(fatal) == 1

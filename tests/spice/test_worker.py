@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -31,7 +32,8 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test itself must not go into the sandbox."""
     for name in ("die_with_parent", "forbid_programs"):
         monkeypatch.setattr(sandbox, name, lambda: None)
-    monkeypatch.setattr(sandbox, "limit", lambda kind: None)
+    for name in ("limit", "limit_processor", "confine_writes"):
+        monkeypatch.setattr(sandbox, name, lambda *given: None)
 
 
 def client(messages: list[bytes], answers: list[bytes], n_answers: int) -> tuple[int, threading.Thread]:
@@ -111,7 +113,11 @@ def test_a_worker_limits_memory_files_and_cores(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(sandbox, "resource", SimpleNamespace(**{**vars(resource), "setrlimit": setrlimit}))
     sandbox.limit("library")
-    assert limits == {resource.RLIMIT_CORE: (0, 0), resource.RLIMIT_FSIZE: (1 << 20, 1 << 20)}
+    assert limits == {
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_FSIZE: (1 << 20, 1 << 20),
+        resource.RLIMIT_NOFILE: (256, 256),
+    }
     sandbox.limit("program")
     assert limits[resource.RLIMIT_FSIZE][0] > 1 << 20
 
@@ -134,7 +140,7 @@ def test_the_kernel_is_asked_only_where_there_is_one(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_machine_has_no_filter() -> None:
     assert sandbox.filter_program("pdp11") == b""
-    assert len(sandbox.filter_program("aarch64")) == 7 * 8
+    assert len(sandbox.filter_program("aarch64")) == 10 * 8
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
@@ -144,3 +150,41 @@ def test_no_program_starts_from_inside() -> None:
     code = "import os; from snncircuit.spice import sandbox; sandbox.forbid_programs(); os.execv('/bin/true', ['true'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "PermissionError" in done.stderr
+
+
+def from_inside(code: str) -> subprocess.CompletedProcess[str]:
+    whole = f"import os, socket; from snncircuit.spice import sandbox; {code}"
+    return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linux's")
+def test_no_connection_opens_from_inside() -> None:
+    if not sandbox.filter_program(sandbox.platform.machine()):
+        pytest.skip("no filter for this machine")
+    done = from_inside("sandbox.forbid_programs(); socket.socket()")
+    assert "PermissionError" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
+def test_files_are_written_in_one_folder_only_by_whatever_program(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    here = f"held = sandbox.confine_writes({str(inside)!r}); print(held); "
+    done = from_inside(
+        f"{here} open({str(inside / 'kept')!r}, 'w').write('x'); open(os.devnull, 'w').write('x')"
+    )
+    if done.stdout.strip() != "True":
+        pytest.skip("this kernel has no Landlock")
+    assert (inside / "kept").read_text() == "x"
+    outside = str(tmp_path / "outside")
+    for attempt in (f"open({outside!r}, 'w')", f"os.mkdir({outside!r})", f"os.symlink('/', {outside!r})"):
+        assert "PermissionError" in from_inside(here + attempt).stderr
+    from_inside(f"{here} os.system('touch {outside}')")
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
+def test_a_process_that_only_computes_is_ended() -> None:
+    code = "sandbox.limit_processor(0.2)\nwhile True: pass"
+    whole = f"from snncircuit.spice import sandbox; {code}"
+    done = subprocess.run([sys.executable, "-c", whole], capture_output=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGXCPU

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from snncircuit import shipped
 from snncircuit.errors import DatasetError
 from snncircuit.study import datasets
 
@@ -160,9 +161,10 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "n", "message"),
     [
-        ("cifar", 1, r"no data set called 'cifar'; there are: mnist"),
+        ("cifar", 1, r"no data set called 'cifar'; there are: digits, mnist"),
         ("mnist", 0, r"0 images asked of mnist/test, which holds 1 to 10000"),
         ("mnist", 10001, r"10001 images asked of mnist/test, which holds 1 to 10000"),
+        ("digits", 360, r"360 images asked of digits/test, which holds 1 to 359"),
     ],
 )
 def test_what_does_not_exist_is_refused(name: str, n: int, message: str) -> None:
@@ -175,3 +177,33 @@ def test_the_data_folder_is_the_platforms_cache_unless_named(monkeypatch: pytest
     assert "snncircuit" in str(datasets.data_folder())
     monkeypatch.setenv(datasets.DATA_FOLDER, "elsewhere")
     assert datasets.data_folder() == Path("elsewhere")
+
+
+def test_each_fifth_digit_is_for_testing_and_every_other_for_training() -> None:
+    train, test = datasets.load("digits", "train"), datasets.load("digits", "test")
+    assert (len(train), len(test)) == (1438, 359)
+    path = shipped.find("sample", "digits")
+    with np.load(path, allow_pickle=False) as archive:
+        pixels, labels = archive["images"], archive["labels"]
+    for k in (0, 4, 9, 1794, 1796):
+        split, index = (test, k // 5) if k % 5 == 4 else (train, k - k // 5)
+        assert split.labels[index] == labels[k]
+        np.testing.assert_array_equal(split.images[index, 0].numpy() * 16, pixels[k])
+    assert torch.equal(datasets.load("digits", "test", 7).images, test.images[:7])
+    for data in (train, test):
+        assert data.images.shape[1:] == (1, 8, 8)
+        assert (data.images.min(), data.images.max()) == (0, 1)
+        assert set(data.labels.tolist()) == set(range(10))
+
+
+def test_other_digits_than_those_that_ship_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "models" / "samples"
+    folder.mkdir(parents=True)
+    np.savez(folder / "digits.npz", images=np.zeros((1797, 8, 8), np.uint8), labels=np.zeros(1797, np.uint8))
+    monkeypatch.setattr(shipped, "root", lambda: tmp_path)
+    with pytest.raises(
+        DatasetError, match=r"digits\.npz: its images and labels have SHA-256 [0-9a-f]{64}, expected"
+    ):
+        datasets.load("digits", "train")

@@ -22,7 +22,8 @@ def test_a_recipe_is_plain_data(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_builds_a_convertible_network_that_fits_its_task(name: str) -> None:
-    plan, data = recipe(name), load("mnist", "test", 3)
+    plan = recipe(name)
+    data = load(plan.data, "test", 3)
     module = build(plan).eval()
     output = module(data.images)
     assert output.shape == ((3, 10) if plan.task == "classify" else data.images.shape)
@@ -46,5 +47,7 @@ def test_the_paper_s_network_has_the_paper_s_layers() -> None:
 def test_an_unknown_recipe_is_answered_with_those_that_exist() -> None:
     with pytest.raises(NetworkError) as caught:
         recipe("resnet")
-    expected = "no training recipe called 'resnet'; there are: mnist-autoencoder, mnist-cnn, mnist-gap"
+    expected = (
+        "no training recipe called 'resnet'; there are: digits, mnist-autoencoder, mnist-cnn, mnist-gap"
+    )
     assert str(caught.value) == expected

@@ -53,6 +53,7 @@ class Network:
         visits: Sequence[NDArray[np.float64] | None],
         chosen: Sequence[NDArray[np.int64] | None],
         traces: Sequence[NDArray[np.float32] | None],
+        variations: Sequence[NDArray[np.float32] | None],
     ) -> None: ...
 
 def scan_ideal(

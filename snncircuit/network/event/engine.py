@@ -17,12 +17,16 @@ from snncircuit.network.event.memory import (
     input_bits,
     input_counts,
     places,
+    variation_in_memory,
     with_slack,
 )
 from snncircuit.network.event.prepared import prepared
+from snncircuit.network.event.received import from_currents, from_spikes
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import EXIT_INTERVAL, SIGNALS, Outcome, Record, Trace
-from snncircuit.neuron.step import Neuron, Tally
+from snncircuit.network.populations import Neurons, by_layer
+from snncircuit.neuron.step import Tally
+from snncircuit.neuron.variation import VariedNeuron
 
 CHUNK = 32
 """Steps that a layer runs before the next layer does; a multiple of EXIT_INTERVAL."""
@@ -34,7 +38,7 @@ MOST_IMAGES = 128
 
 def run_event(
     network: SpikingNetwork,
-    neuron: Neuron,
+    neuron: Neurons,
     encoder: Encoder,
     images: Float[Tensor, "n c h w"],
     *,
@@ -52,6 +56,8 @@ def run_event(
     simd()  # refuses a bad choice of the instruction set
     made = prepared(network, neuron, analog=encoder.analog)
     n, layers = len(images), network.layers
+    neurons = by_layer(network, neuron).values()
+    varied = [own if isinstance(own, VariedNeuron) else None for own in neurons]
     maps = [p.image for p in made.plans]
     sizes = [c * h * w for c, h, w in maps]
     current: tuple[Tensor, ...] = ()
@@ -69,7 +75,7 @@ def run_event(
     counts = [np.empty((n, size), np.uint32) for size in sizes]
     output, v_output = (np.empty((n, steps, sizes[-1]), np.float32) for _ in range(2))
     sums = np.empty((n, len(layers), 4))
-    visits = [np.zeros(made.neuron.visits) if made.neuron.visits else None for _ in layers]
+    visits = [np.zeros(k.visits) if k.visits else None for k in made.neurons]
     traces = [None if c is None else np.zeros((4, n, steps, len(c)), np.float32) for c in chosen]
     made.kernel.run(
         images=n,
@@ -88,26 +94,34 @@ def run_event(
         visits=visits,
         chosen=chosen,
         traces=traces,
+        variations=[
+            None if v is None else variation_in_memory(v, image)
+            for v, image in zip(varied, maps, strict=True)
+        ],
     )
     used = torch.from_numpy(steps_used).long()
     spikes = [c.sum(axis=0, dtype=np.float64) for c in counts]
+    total = int(used.sum())
     if bits is None:
-        received = [np.array([float(q.sum(dim=1, dtype=torch.float64) @ used.double()) for q in current])]
+        received = [from_currents(current, used.double(), maps[0], varied[0])]
     else:
         inputs = input_counts(bits, steps_used, images[0].numel())
-        received = [made.plans[0].received(inputs, int(used.sum()))]
-    received += [p.received(s, int(used.sum())) for p, s in zip(made.plans[1:], spikes, strict=False)]
+        received = [from_spikes(layers[0], made.plans[0], network.input_shape, inputs, total, varied[0])]
+    for layer, p, own, there, found in zip(
+        layers[1:], made.plans[1:], varied[1:], maps, spikes, strict=False
+    ):
+        received.append(from_spikes(layer, p, there, found, total, own))
     tallies = {
         layer.name: Tally(
-            neuron_steps=sizes[i] * int(used.sum()),
+            neuron_steps=sizes[i] * total,
             spikes=float(spikes[i].sum()),
-            q_exc=float(received[i][0]),
-            q_inh=float(received[i][1]),
+            q_exc=received[i][0],
+            q_inh=received[i][1],
             clipped_charge=float(sums[:, i, 0].sum()),
             out_of_range=int(sums[:, i, 1].sum()),
             v_low=float(sums[:, i, 2].min()),
             v_high=float(sums[:, i, 3].max()),
-            occupancy=None if visited is None else made.neuron.occupancy(visited),
+            occupancy=None if visited is None else made.neurons[i].occupancy(visited),
         )
         for i, (layer, visited) in enumerate(zip(layers, visits, strict=True))
     }

@@ -13,6 +13,7 @@ from torch import Tensor
 from snncircuit.errors import SimulationError
 from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import Shape
+from snncircuit.neuron.variation import VariedNeuron
 
 Image = tuple[int, int, int]
 """Channels, height and width; a vector is an image of one pixel."""
@@ -47,6 +48,11 @@ def places(image: Image, neurons: tuple[int, ...]) -> NDArray[np.int64]:
 def with_slack(charges: Float[Tensor, "n k"]) -> NDArray[np.float32]:
     """Charges of neurons as vectors may read them, single precision."""
     return F.pad(charges.float(), (0, SLACK)).numpy()
+
+
+def variation_in_memory(varied: VariedNeuron, image: Image) -> NDArray[np.float32]:
+    """What sets mismatched neurons apart, as the kernel reads it: shape (5, neurons + slack), single precision."""
+    return with_slack(in_memory(varied.stacked(), image))
 
 
 def input_bits(

@@ -11,7 +11,9 @@ from snncircuit.network.event import _kernel
 from snncircuit.network.event.neurons import KernelNeuron, kernel_neuron
 from snncircuit.network.event.plan import Plan, plan, plan_of_currents
 from snncircuit.network.layers import SpikingNetwork
+from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.neuron.step import Neuron
+from snncircuit.neuron.variation import VariedNeuron
 
 KEPT = 8
 """So many networks, and so many of their runs with one kind of neurons, are kept for the next call, with all that they refer to."""
@@ -23,12 +25,12 @@ class Prepared:
 
     Attributes:
         kernel: the layers.
-        neuron: of every layer.
+        neurons: of every layer.
         plans: of every layer.
     """
 
     kernel: _kernel.Network
-    neuron: KernelNeuron
+    neurons: tuple[KernelNeuron, ...]
     plans: tuple[Plan, ...]
 
 
@@ -48,22 +50,28 @@ class _The(Generic[T]):
         return isinstance(other, _The) and self.one is other.one
 
 
-def prepared(network: SpikingNetwork, neuron: Neuron, *, analog: bool) -> Prepared:
+def prepared(network: SpikingNetwork, neuron: Neurons, *, analog: bool) -> Prepared:
     """A network laid out for the kernel; ``analog``: pixels are currents into the first layer. The same again for the same objects.
 
+    Mismatched neurons are laid out as nominal ones: ``run`` is given what sets them apart, so that other chips need nothing new.
+
     Raises:
-        SimulationError: a neuron or synapses that the kernel cannot hold.
+        SimulationError: neurons or synapses that the kernel cannot hold.
     """
-    return _prepared(_The(network), _The(neuron), analog)
+    neurons = (n.nominal if isinstance(n, VariedNeuron) else n for n in by_layer(network, neuron).values())
+    return _prepared(_The(network), tuple(_The(n) for n in neurons), analog)
 
 
 @lru_cache(maxsize=KEPT)
-def _prepared(network: _The[SpikingNetwork], neuron: _The[Neuron], analog: bool) -> Prepared:
-    known, plans = kernel_neuron(neuron.one), _plans(network, analog)
+def _prepared(network: _The[SpikingNetwork], neurons: tuple[_The[Neuron], ...], analog: bool) -> Prepared:
+    plans = _plans(network, analog)
+    one_of_each = {neuron: kernel_neuron(neuron.one) for neuron in neurons}
+    known = tuple(one_of_each[neuron] for neuron in neurons)
     kernel = _kernel.Network()
-    for number, p in enumerate(plans):
+    spikes = 1  # of an input in a step
+    for p, k in zip(plans, known, strict=True):
         kernel.add(
-            geometry=[*p.geometry, known.spikes if number else 1],
+            geometry=[*p.geometry, spikes],
             weights=p.weights,
             site_blocks=p.site_blocks,
             block_segments=p.block_segments,
@@ -72,11 +80,12 @@ def _prepared(network: _The[SpikingNetwork], neuron: _The[Neuron], analog: bool)
             exc=p.exc,
             net=p.net,
             grid=p.grid,
-            table=known.table,
-            v_lb=known.v_lb,
-            to_zero=known.to_zero,
+            table=k.table,
+            v_lb=k.v_lb,
+            to_zero=k.to_zero,
         )
-    return Prepared(kernel=kernel, neuron=known, plans=plans)
+        spikes = k.spikes
+    return Prepared(kernel=kernel, neurons=known, plans=plans)
 
 
 @lru_cache(maxsize=KEPT)

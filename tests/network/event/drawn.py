@@ -17,9 +17,9 @@ from snncircuit.network.convert import convert
 from snncircuit.network.encode import Encoder, make_encoder
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import Outcome
+from snncircuit.network.populations import Neurons
 from snncircuit.neuron.circuit import CircuitNeuron
 from snncircuit.neuron.form import choose
-from snncircuit.neuron.step import Neuron
 from snncircuit.reference import ideal_table
 from snncircuit.table import MEASURED, OperatingTable, TransferTable
 from tests.network.nets import alive, images, randomised
@@ -29,7 +29,7 @@ ENCODERS = ("constant", "if", "poisson")
 
 
 def run(
-    engine: str, network: SpikingNetwork, neuron: Neuron, encoder: str | Encoder, **options: Any
+    engine: str, network: SpikingNetwork, neuron: Neurons, encoder: str | Encoder, **options: Any
 ) -> Outcome:
     coder = make_encoder(encoder, 5) if isinstance(encoder, str) else encoder
     pictures = images(options.pop("count", 3), network.input_shape, seed=1)

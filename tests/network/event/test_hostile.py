@@ -78,6 +78,7 @@ def job(cells: int = 0, **changes: Any) -> Arguments:
         "visits": [np.zeros(cells * 8) if cells else None],
         "chosen": [np.array([0, NEURONS - 1])],
         "traces": [np.zeros((4, IMAGES, STEPS, 2), np.float32)],
+        "variations": [None],
     } | changes
 
 
@@ -116,6 +117,10 @@ CALLS: dict[str, tuple[Callable[..., Arguments], Callable[[Arguments], object]]]
     "add with a table": (lambda: layer(table=_kernel.Table(**table())), add_and_run),
     "run": (job, lambda given: (n := _kernel.Network(), n.add(**layer()), n.run(**given))),
     "run with a table": (lambda: job(CELLS), lambda given: make(table()).run(**given)),
+    "run with mismatch": (
+        lambda: job(CELLS, variations=[np.full((5, NEURONS + SLACK), 0.5, np.float32)]),
+        lambda given: make(table()).run(**given),
+    ),
     "scan_ideal": (scan, lambda given: _kernel.scan_ideal(**given)),
 }
 
@@ -287,6 +292,29 @@ def test_nodes_that_do_not_ascend_are_refused(name: str, bad: float) -> None:
 def test_cells_beyond_the_nodes_are_refused(name: str, bad: int) -> None:
     with pytest.raises(ValueError, match="first, last: expected cells of the table"):
         _kernel.Table(**table(**{name: np.array([table()[name][0], bad], np.int32)}))
+
+
+@pytest.mark.parametrize(
+    ("variation", "text"),
+    [
+        (np.ones((4, NEURONS + SLACK), np.float32), "expected 5 numbers of each neuron and of 96 more"),
+        (np.ones((5, NEURONS), np.float32), "expected 5 numbers of each neuron and of 96 more"),
+        (np.full((5, NEURONS + SLACK), np.nan, np.float32), "expected finite numbers"),
+        (np.full((5, NEURONS + SLACK), -0.5, np.float32), "expected gains >= 0"),
+    ],
+)
+def test_variations_that_do_not_fit_are_refused(variation: np.ndarray, text: str) -> None:
+    with pytest.raises(ValueError, match=f"variations: {text}"):
+        make(table()).run(**job(CELLS, variations=[variation]))
+    with pytest.raises(ValueError, match="counts, visits, chosen, traces, variations: expected one"):
+        make(table()).run(**job(CELLS, variations=[]))
+
+
+def test_a_variation_of_neurons_without_a_table_is_refused() -> None:
+    network = _kernel.Network()
+    network.add(**layer())
+    with pytest.raises(ValueError, match="variations: expected them of neurons with a table"):
+        network.run(**job(variations=[np.ones((5, NEURONS + SLACK), np.float32)]))
 
 
 def test_what_is_no_table_is_refused() -> None:

@@ -113,7 +113,8 @@ class Network {
     void run(int images, int steps, int chunk, int threads, nb::object bits_in, nb::object exc, nb::object net, int exit_margin,
              Out<int32_t, 1> steps_used, const std::vector<Out<uint32_t, 2>> &counts, Out<float, 3> output, Out<float, 3> v_output,
              Out<double, 3> sums, const std::vector<std::optional<Out<double, 1>>> &visits,
-             const std::vector<std::optional<In<int64_t, 1>>> &chosen_neurons, const std::vector<std::optional<Out<float, 4>>> &traces) {
+             const std::vector<std::optional<In<int64_t, 1>>> &chosen_neurons, const std::vector<std::optional<Out<float, 4>>> &traces,
+             const std::vector<std::optional<In<float, 2>>> &variations) {
         expect(!layers_.empty(), "expected a layer");
         expect(images >= 1 && steps >= 1 && chunk >= 1 && chunk <= 1024 && threads >= 1 && threads <= 1024,
                "images, steps, chunk, threads: expected 1 or more, chunk and threads at most 1024");
@@ -138,8 +139,8 @@ class Network {
                    "bits: expected one of each input and step");
             job.bits = bits.data();
         }
-        expect(counts.size() == n && visits.size() == n && chosen_neurons.size() == n && traces.size() == n,
-               "counts, visits, chosen, traces: expected one for each layer");
+        expect(counts.size() == n && visits.size() == n && chosen_neurons.size() == n && traces.size() == n && variations.size() == n,
+               "counts, visits, chosen, traces, variations: expected one for each layer");
         expect(steps_used.shape(0) == batch && sums.shape(0) == batch && sums.shape(1) == n && sums.shape(2) == 4,
                "steps_used, sums: expected a row for each image");
         for (const auto &o : {output, v_output})
@@ -164,6 +165,7 @@ class Network {
                 expect(job.chosen.back().back() >= 0 && job.chosen.back().back() < l.neurons(), "chosen: expected neurons of the layer");
             }
             job.traces.push_back(traces[i] ? traces[i]->data() : nullptr);
+            job.variations.push_back(variations[i] ? variation(*variations[i], l) : Variation{});
         }
         for (const auto &layer : layers_) {  // spikes of a chunk are numbered by 32 bits
             const Layer &l = layer->layer;
@@ -179,6 +181,15 @@ class Network {
     }
 
    private:
+    static Variation variation(const In<float, 2> &of, const Layer &l) {
+        expect(l.table, "variations: expected them of neurons with a table");
+        const size_t size = size_t(l.neurons() + kSlack);
+        expect(of.shape(0) == 5 && of.shape(1) == size, "variations: expected 5 numbers of each neuron and of 96 more");
+        expect_finite(of.data(), of.size(), "variations");
+        for (size_t i = 0; i < 2 * size; i++) expect(of.data()[i] >= 0, "variations: expected gains >= 0");
+        const float *p = of.data();
+        return {p, p + size, p + 2 * size, p + 3 * size, p + 4 * size};
+    }
     template <class T>
     static const T *keep(Array<char> &place, const T *values, size_t n) {
         place = copied(values, n);
@@ -286,5 +297,6 @@ NB_MODULE(_kernel, m) {
         .def("run", &Network::run, nb::arg("images"), nb::arg("steps"), nb::arg("chunk"), nb::arg("threads"), nb::arg("bits").none(),
              nb::arg("exc").none(), nb::arg("net").none(), nb::arg("exit_margin"), nb::arg("steps_used").noconvert(),
              nb::arg("counts").noconvert(), nb::arg("output").noconvert(), nb::arg("v_output").noconvert(), nb::arg("sums").noconvert(),
-             nb::arg("visits").noconvert(), nb::arg("chosen").noconvert(), nb::arg("traces").noconvert());
+             nb::arg("visits").noconvert(), nb::arg("chosen").noconvert(), nb::arg("traces").noconvert(),
+             nb::arg("variations").noconvert());
 }

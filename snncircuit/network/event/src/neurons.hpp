@@ -15,10 +15,11 @@ struct Running {
     int64_t outside;
 };
 
-// A block of neurons: charges in, membranes and spikes in and out; `n` of them count.
+// A block of neurons: charges in, membranes and spikes in and out; `n` of them count. Neurons that take two lines find `exc` and `inh`,
+// others `net`.
 struct Block {
     int n;
-    f32 exc[kVectors], net[kVectors], v_mem[kVectors], spikes[kVectors];
+    f32 exc[kVectors], inh[kVectors], net[kVectors], v_mem[kVectors], spikes[kVectors];
     int vectors() const { return (n + W - 1) / W; }
     mask alive(int i) const { return first_lanes(n - i * W); }
     bool whole(int i) const { return (i + 1) * W <= n; }
@@ -91,7 +92,7 @@ struct TableStep {
         i32 column[kVectors];
         alignas(64) i32 row[kVectors];
         for (int i = 0; i < vectors; i++) {
-            const f32 v = b.v_mem[i], exc = b.exc[i], inh = (exc - b.net[i]) * t.gain_inh;
+            const f32 v = b.v_mem[i], exc = b.exc[i], inh = b.inh[i] * t.gain_inh;
             const f32 net = exc - inh, common = min(exc, inh);
             const i32 kv = below<Cells>(t.start, v), kc = below<Cells>(t.common, common);
             x[i] = v + net;
@@ -163,6 +164,21 @@ struct TableStep {
     }
 };
 
+// Mismatched neurons as the table sees them, and back: snncircuit.lookup.varied_step. `at` is the first neuron of the block.
+inline void enter(const Variation &of, int64_t at, Block &b) {
+    for (int i = 0; i < b.vectors(); i++) {
+        b.exc[i] *= load<f32>(of.gain_exc + at + i * W);
+        b.inh[i] *= load<f32>(of.gain_inh + at + i * W);
+        b.v_mem[i] -= load<f32>(of.offset + at + i * W);
+    }
+}
+inline void leave(const Variation &of, int64_t at, Block &b) {
+    for (int i = 0; i < b.vectors(); i++) {
+        const int64_t k = at + i * W;
+        b.v_mem[i] = b.v_mem[i] + load<f32>(of.offset + k) - b.spikes[i] * load<f32>(of.excess + k) + load<f32>(of.leak + k);
+    }
+}
+
 // Steps of the neurons [0, n) of a tile; `exc` and `net` are charges, [steps][stride]. Membranes, counts and bits are those of the tile.
 template <class Neuron, class Q>
 inline void update(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride, int64_t first_neuron,
@@ -183,9 +199,17 @@ inline void update(const Layer &layer, int n, int steps, int capacity, const Q *
                 const int64_t at = t * stride + from + i * W;
                 b.net[i] = charges(net + at) * grid;
                 b.exc[i] = two ? charges(exc + at) * grid : f32{};
+                b.inh[i] = b.exc[i] - b.net[i];
                 b.v_mem[i] = load<f32>(v_mem + from + i * W);
+                if (state.trace) {
+                    float *trace = state.trace + t * padded + first_neuron + from + i * W;
+                    store(trace, b.exc[i]);
+                    store(trace + capacity * padded, b.inh[i]);
+                }
             }
+            if (layer.variation) enter(*layer.variation, first_neuron + from, b);
             neuron(b, sums);
+            if (layer.variation) leave(*layer.variation, first_neuron + from, b);
             uint32_t fired[kMaxPlanes][kBlock / 32] = {};
             for (int i = 0; i < vectors; i++) {
                 const int at = from + i * W;
@@ -204,8 +228,6 @@ inline void update(const Layer &layer, int n, int steps, int capacity, const Q *
                     fired[plane][i * W / 32] |= bits(above(b.spikes[i], splat(float(plane)))) << (i * W % 32);
                 if (state.trace) {
                     float *trace = state.trace + t * padded + first_neuron + at;
-                    store(trace, b.exc[i]);
-                    store(trace + capacity * padded, b.exc[i] - b.net[i]);
                     store(trace + 2 * capacity * padded, b.v_mem[i]);
                     store(trace + 3 * capacity * padded, b.spikes[i]);
                 }

@@ -59,6 +59,7 @@ struct Job {
     std::vector<std::vector<int64_t>> chosen;
     std::vector<float *> traces;
     std::vector<const OwnedLayer *> layers;
+    std::vector<Variation> variations;  // of each layer; without pointers where there is none
     void (*run_layer)(const Layer &, const uint64_t *, int64_t, int, int, State &, const Scratch &) = nullptr;
 };
 
@@ -171,6 +172,7 @@ class Worker {
                 bits = job_->bits + (int64_t(number) * job_->steps + step) * job_->words, words = job_->words;
             else
                 bits = bits_[i - 1].get(), words = layer(i - 1).words();
+            if (job_->variations[i].offset) l.variation = &job_->variations[i];
             float *visits = visits_[i].get();
             State state{v_mem_[i].get(), counts_[i].get(), bits_[i].get(), visits, &sums_[i], traces_[i].get()};
             job_->run_layer(l, bits, words, chunk_, now, state, scratch_);

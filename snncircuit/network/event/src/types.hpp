@@ -42,6 +42,11 @@ struct Table {
     float gain_inh, net_exc, net_inh, v_low, v_high, common_high, reach_low, reach_high;
 };
 
+// What sets each neuron apart from that of the table, see snncircuit.neuron.variation; arrays of [neurons + 96].
+struct Variation {
+    const float *gain_exc, *gain_inh, *offset, *leak, *excess;
+};
+
 struct Layer {
     int32_t strips, strip_positions, units, unit;  // units per strip, positions per unit
     int32_t sites, lanes, padded;                  // lanes of a site, rounded up to kPad
@@ -61,6 +66,7 @@ struct Layer {
     float grid;             // threshold per unit of an integer charge
     Ideal ideal;
     const Table *table;
+    const Variation *variation;  // null: none
     int64_t neurons() const { return int64_t(sites) * lanes; }
     int64_t words() const { return (neurons() + 63) / 64 + 2; }
 };
