@@ -89,7 +89,7 @@ def audit(
         changed=changed,
     )
     for name, text in circuit.differences.items():
-        console.remark(f"ngspice runs another {name}, {text}")
+        console.remark(f"ngspice runs other {name}, {text}")
     found, settings = held(
         repetition,
         at,

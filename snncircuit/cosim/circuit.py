@@ -82,7 +82,7 @@ def circuit_behind(
     if point.temperature != own.temperature:
         found["temperature"] = f"expected {own.temperature:g} degC, found {point.temperature:g} degC"
     asked = {*changed} | ({"cards"} if corner is not None else set()) | {"temperature"}
-    strange = [f"another {name}, {text}" for name, text in found.items() if name not in asked]
+    strange = [f"other {name}, {text}" for name, text in found.items() if name not in asked]
     if strange:
         msg = (
             f"table {table.name} was measured from another circuit than the one that ngspice would run: {'; '.join(strange)}; "

@@ -88,6 +88,9 @@ def table(netlist: Netlist, folder: Path) -> TransferTable:
         )[0]
 
 
+CALIBRATED = ("residual", "reset_charge", "leak", "lowest_membrane")
+
+
 @pytest.mark.ngspice
 def test_both_ways_to_write_a_neuron_give_one_table(tmp_path: Path) -> None:
     try:
@@ -102,9 +105,10 @@ def test_both_ways_to_write_a_neuron_give_one_table(tmp_path: Path) -> None:
             xr.testing.assert_equal(values, drawn.dataset[name])
             continue
         # ngspice reads 0.5u and 5e-07 as neighbouring floats; of what is no more than rounding, only that is the same. Calibration moves
-        # what it moves by the steps whose spikes agree, and rounding may take a step out of them.
-        scale = max(float(abs(values).max()), 1e-4 if "energy" not in str(name) else 0.0)
-        assert (
-            float(abs(values - drawn.dataset[name]).max())
-            <= (0.1 if name in ("residual", "energy") else 1e-3) * scale
-        ), name
+        # what it moves by the steps whose spikes agree, and rounding may take some of them out: two hundredths of a threshold, a tenth of
+        # an energy.
+        largest = float(abs(values).max())
+        tolerance = {"energy": 0.1 * largest, **dict.fromkeys(CALIBRATED, 0.02)}.get(
+            str(name), 1e-4 * max(largest, 0.0 if "energy" in str(name) else 1e-4)
+        )
+        assert float(abs(values - drawn.dataset[name]).max()) <= tolerance, name

@@ -88,8 +88,8 @@ def test_another_corner_and_temperature_are_told_and_found_out(
     assert code == 2
     assert found["circuit"].keys() == {"cards", "temperature"}
     told = " ".join(err.split())
-    assert "ngspice runs another cards, corner ss of" in told
-    assert "ngspice runs another temperature, expected 27 degC, found 85 degC" in told
+    assert "ngspice runs other cards, corner ss of" in told
+    assert "ngspice runs other temperature, expected 27 degC, found 85 degC" in told
     assert "are not what ngspice makes of the circuit at ss, 85 degC, v_dd 1.8 V, v_neg -1.8 V: " in told
 
     assert main(["audit", *words, "--jobs", "1"]) == 2

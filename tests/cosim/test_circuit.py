@@ -64,7 +64,7 @@ def test_a_table_of_other_cards_is_refused_before_anything_runs(
         circuit_behind(table, at, cell, slow)
     told = str(caught.value)
     assert told.startswith(
-        "table nmp_clocked was measured from another circuit than the one that ngspice would run: another cards, corner tt of "
+        "table nmp_clocked was measured from another circuit than the one that ngspice would run: other cards, corner tt of "
     )
     assert f"expected SHA-256 {cards('tt').sha256}, found {cards('ss').sha256}" in told
     assert circuit_behind(table, at, cell, slow, changed=["cards"]).differences.keys() == {"cards"}
@@ -79,6 +79,6 @@ def test_a_table_of_another_netlist_is_refused(
 ) -> None:
     netlist = replace(cell.netlist, text=cell.netlist.text + "\n")
     other = replace(cell, netlist=netlist)
-    with pytest.raises(TableError, match=r"another netlist, .*neuron\.cir: expected SHA-256 3e1c"):
+    with pytest.raises(TableError, match=r"other netlist, .*neuron\.cir: expected SHA-256 3e1c"):
         circuit_behind(table, at, other, cards)
     assert circuit_behind(table, at, other, cards, changed=["netlist"]).differences.keys() == {"netlist"}
