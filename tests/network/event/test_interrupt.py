@@ -15,7 +15,8 @@ if not event.available():
     pytest.skip(event.unavailable_reason(), allow_module_level=True)
 
 LONG = """
-    import sys, torch
+    import signal, sys, torch
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     from snncircuit.network.convert import convert
     from snncircuit.network.encode import make_encoder
     from snncircuit.network.event.engine import run_event
@@ -40,21 +41,21 @@ LONG = """
 
 def test_an_interrupt_ends_a_long_run_and_leaves_the_engine_usable() -> None:
     root = Path(__file__).parents[3]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(LONG)],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=1.0)  # within the kernel
-        os.kill(process.pid, signal.SIGINT)
-        told, errors = process.communicate(timeout=20)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "running\n"
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1.0)  # within the kernel
+            os.kill(process.pid, signal.SIGINT)
+            told, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert told == "interrupted\nruns again\n", errors
     assert process.returncode == 0
