@@ -124,11 +124,11 @@ def again(
         SnnCircuitError: when it is gone or cannot be used.
     """
     from snncircuit.cosim.repeat import Repetition
+    from snncircuit.network import fingerprints
     from snncircuit.network.convert import load_spiking
     from snncircuit.network.origin import (
         check_repeatable,
         check_same,
-        images_digest,
         network_digest,
         table_digest,
     )
@@ -146,7 +146,7 @@ def again(
     at = loaded.at(**{axis: settings[axis] for axis in ("corner", "temperature", "v_dd", "v_neg")})
     check_same(run, "table", str(given.locate("neuron", word)), table_digest(at))
     data = datasets.load(description.dataset, "test", settings["images"])
-    check_same(run, "images", data.origin, images_digest(data.images))
+    check_same(run, "images", data.origin, fingerprints.of_tensors(data.images))
     neuron = CircuitNeuron(at, pump_efficiency=settings["pump_efficiency"])
     return Repetition(run=run, network=converted, neuron=neuron, images=data.images), loaded, at
 

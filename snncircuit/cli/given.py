@@ -13,6 +13,8 @@ from snncircuit.cli import console
 from snncircuit.errors import CellError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from snncircuit.characterise.cell import NeuronCell
     from snncircuit.characterise.drive import OperatingPoint
     from snncircuit.network.files import NetworkDescription
@@ -116,13 +118,14 @@ def material(
 
 def origin(network: str, data: Images) -> dict[str, str]:
     """What a Run is to remember of the network and the images that made it, so that it can be repeated."""
-    from snncircuit.network.origin import images_digest, network_digest
+    from snncircuit.network import fingerprints
+    from snncircuit.network.origin import network_digest
 
     return {
         "network_file": _lasting("network", network),
         "network_sha256": network_digest(locate("network", network)),
         "data": data.origin,
-        "images_sha256": images_digest(data.images),
+        "images_sha256": fingerprints.of_tensors(data.images),
     }
 
 
@@ -130,6 +133,11 @@ def _lasting(kind: str, word: str) -> str:
     """The word if it is the name of something that ships, else the whole path, which holds in any folder."""
     path = locate(kind, word)
     return str(path.resolve()) if path == Path(word) else word
+
+
+def targets(description: NetworkDescription, data: Images) -> Tensor:
+    """What the network is to give: labels, shape (n,), or the images themselves, shape (n, c, h, w)."""
+    return data.labels if description.task == "classify" else data.images
 
 
 def engine(word: str) -> str:

@@ -131,7 +131,7 @@ def lockstep(
                 cell,
                 given.cards(cell, models),
                 data.images,
-                data.labels if description.task == "classify" else data.images,
+                given.targets(description, data),
                 cache=cache,
                 steps=steps,
                 encoder=encoder,

@@ -109,7 +109,7 @@ def simulation(
             converted,
             neurons.neuron,
             data.images,
-            data.labels if description.task == "classify" else data.images,
+            given.targets(description, data),
             steps=steps,
             encoder=encoder,
             engine=given.engine(engine),

@@ -11,11 +11,7 @@ from snncircuit.cli import console, given, rungs_text, yield_text
 from snncircuit.cli.options import circuit_options, plain_options
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from snncircuit.network.files import NetworkDescription
     from snncircuit.neuron.circuit import CircuitNeuron
-    from snncircuit.study.datasets import Images
     from snncircuit.study.ladder import Ladder
     from snncircuit.study.yields import Yield
 
@@ -112,7 +108,7 @@ def yielded(
             converted,
             nominal,
             data.images,
-            _targets(description, data),
+            given.targets(description, data),
             draws=draws,
             steps=steps,
             path=folder,
@@ -189,7 +185,7 @@ def climbed(
             quantised,
             full,
             data.images,
-            _targets(description, data),
+            given.targets(description, data),
             steps=steps,
             seed=seed,
             scale=scale,
@@ -224,10 +220,6 @@ def _circuit(
         msg = "the ideal neuron has neither mismatch nor imperfections; give a circuit neuron"
         raise click.BadParameter(msg, param_hint="--neuron")
     return found.neuron, {key: found.settings[key] for key in _OF_POINT}
-
-
-def _targets(description: NetworkDescription, data: Images) -> Tensor:
-    return data.labels if description.task == "classify" else data.images
 
 
 COMMANDS = (yield_, ladder)

@@ -127,7 +127,7 @@ def swept(
             operate,
             v_negs,
             data.images,
-            data.labels if description.task == "classify" else data.images,
+            given.targets(description, data),
             steps=steps,
             path=folder,
             settings=settings,

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
 
 from snncircuit.errors import SimulationError
 from snncircuit.network.files import network_files
@@ -58,11 +56,6 @@ def table_digest(table: OperatingTable) -> str:
         found.update(f"{name} {values.dtype.str} {values.shape}".encode())
         found.update(values.tobytes())
     return found.hexdigest()
-
-
-def images_digest(images: Float[Tensor, "n c h w"]) -> str:
-    """SHA-256, in hexadecimal, of the pixels."""
-    return hashlib.sha256(images.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 def check_repeatable(run: Run) -> Mapping[str, Setting]:

@@ -12,12 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from snncircuit.errors import SimulationError
+from snncircuit.network import fingerprints
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.run import Run, Setting
 from snncircuit.network.simulate import MAX_OUT_OF_RANGE, simulate
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron
-from snncircuit.study import fingerprints
 from snncircuit.study.store import PointStore
 from snncircuit.study.sweep_dataset import CIRCUIT, IDEAL, assemble, save_sweep
 

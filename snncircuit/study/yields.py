@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from snncircuit.errors import SimulationError
+from snncircuit.network import fingerprints
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.populations import Neurons
 from snncircuit.network.run import Run, Setting
 from snncircuit.network.simulate import MAX_OUT_OF_RANGE, simulate
 from snncircuit.neuron.circuit import CircuitNeuron
-from snncircuit.study import fingerprints
 from snncircuit.study.chips import chip, sigmas, unmeasured
 from snncircuit.study.specification import Distribution, Specification, wilson
 from snncircuit.study.store import PointStore

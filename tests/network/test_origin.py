@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from snncircuit.errors import SimulationError
+from snncircuit.network.fingerprints import of_tensors
 from snncircuit.network.live import SIGNALS, LiveTrace
 from snncircuit.network.origin import (
     REPEATED,
     check_repeatable,
     check_same,
-    images_digest,
     network_digest,
     table_digest,
 )
@@ -65,8 +65,8 @@ def test_every_number_of_a_step_is_in_the_digest_of_a_table() -> None:
 
 def test_images_and_networks_have_digests_of_what_they_hold(tmp_path: Path) -> None:
     images = torch.rand(2, 1, 3, 3)
-    assert images_digest(images) == images_digest(images.clone())
-    assert images_digest(images) != images_digest(images.flip(0))
+    assert of_tensors(images) == of_tensors(images.clone())
+    assert of_tensors(images) != of_tensors(images.flip(0))
     (tmp_path / "net.toml").write_text("a")
     (tmp_path / "net.safetensors").write_text("b")
     first = network_digest(tmp_path / "net")

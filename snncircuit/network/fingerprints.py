@@ -21,7 +21,7 @@ def of_network(network: SpikingNetwork) -> str:
             ).encode()
         )
         for tensor in (layer.weight_exc, layer.weight_inh, layer.bias_exc, layer.bias_inh):
-            facts.update(tensor.contiguous().numpy().tobytes())
+            facts.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return facts.hexdigest()
 
 
@@ -29,7 +29,7 @@ def of_tensors(*tensors: Tensor) -> str:
     """SHA-256 of the numbers of tensors, one after the other."""
     facts = hashlib.sha256()
     for tensor in tensors:
-        facts.update(tensor.contiguous().numpy().tobytes())
+        facts.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return facts.hexdigest()
 
 
