@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snncircuit.cosim.bars import BARS, SUPPLY_FLOOR, Bar, judge
+from snncircuit.cosim.batches import margin
 from snncircuit.cosim.train_errors import FreeRun, TrainErrors, errors_of, free_run
 from snncircuit.errors import TableError
 
@@ -56,6 +57,7 @@ class Agreement:
         n_trains, n_steps, n_spikes: charge trains, steps of all of them, spikes of SPICE.
         v_mem_rmse: teacher-forced, over the steps whose spike count agrees, thresholds.
         bias: mean of the same error per step, thresholds.
+        bias_margin: half the width of its 95 % confidence interval, thresholds; infinite from fewer steps than two batches.
         v_mem_error: sizes of the same error, thresholds.
         spikes_disagreeing: teacher-forced steps whose spike count differs, fraction of all steps.
         spikes_matched: free-running, spikes with a partner within one step, each used once.
@@ -83,6 +85,7 @@ class Agreement:
     n_spikes: int
     v_mem_rmse: float
     bias: float
+    bias_margin: float
     v_mem_error: Spread
     spikes_disagreeing: float
     spikes_matched: float
@@ -117,6 +120,7 @@ class Agreement:
             "teacher_forced": {
                 "v_mem_rmse": self.v_mem_rmse,
                 "bias": self.bias,
+                "bias_margin": self.bias_margin,
                 "spikes_disagreeing": self.spikes_disagreeing,
                 "v_mem_error": self.v_mem_error.to_json(),
                 "energy_error_per_step": self.energy_error_per_step.to_json(),
@@ -184,6 +188,7 @@ def pool(trains: Sequence[TrainErrors], failures: Sequence[str] = ()) -> Agreeme
         n_spikes=n_spikes,
         v_mem_rmse=float(np.sqrt(np.mean(agreeing**2))) if agreeing.size else float("nan"),
         bias=float(agreeing.mean()) if agreeing.size else float("nan"),
+        bias_margin=margin([t.forced_error for t in trains]),
         v_mem_error=_spread(np.abs(agreeing)),
         spikes_disagreeing=1.0 - agreeing.size / forced.size,
         spikes_matched=1.0 - missed / spikes,

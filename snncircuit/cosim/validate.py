@@ -163,6 +163,7 @@ def _brief(agreement: Agreement) -> dict[str, Any]:
         "n_spikes": agreement.n_spikes,
         "v_mem_rmse": agreement.v_mem_rmse,
         "bias": agreement.bias,
+        "bias_margin": agreement.bias_margin,
         "spikes_disagreeing": agreement.spikes_disagreeing,
         "spikes_matched": agreement.spikes_matched,
         "missed": agreement.missed,

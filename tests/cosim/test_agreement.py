@@ -112,6 +112,8 @@ def test_the_parts_of_a_train_add_up_to_it() -> None:
     together, alone = pool(parts).to_json(), pool([whole]).to_json()
     assert together.pop("n_trains") == 2
     assert alone.pop("n_trains") == 1
+    for told in (together, alone):
+        told["teacher_forced"].pop("bias_margin")  # knows which steps follow each other
     assert together == alone
 
 
