@@ -8,7 +8,7 @@ nodes move to where the mean error of the steps around them vanishes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,11 +24,13 @@ from snncircuit.table import OperatingTable
 Array = NDArray[np.float64]
 
 SEED = 20240
-_TRAINS, _STEPS = 15, 100  # three trains of each kind
-_STIFFNESS = 1.0  # visits that move a node half as far as the error around it
+_TRAINS, _STEPS = 30, 150  # six trains of each kind
+_STIFFNESS = 0.3  # visits that move a node half as far as the error around it
 _MISJUDGED = (
-    0.05  # thresholds; a step this wrong is none of small errors: its spike ran on into the next step
+    0.05  # thresholds; a step this wrong is none of small errors: its spike ran on into the next step, say
 )
+ORIGIN: Mapping[str, int] = {"trains": _TRAINS, "steps": _STEPS, "seed": SEED}
+"""What a table's provenance says of it: trains at each operating point, steps of each, seed."""
 
 
 def calibrated(table: OperatingTable, scale: Scale) -> Experiment[OperatingTable]:
@@ -49,7 +51,8 @@ def polished(
     """The table moved to the steps of some samples, by ridge regression.
 
     Each sheet (silent, one spike, two, …) moves as a whole by the mean error of its steps, and each node further as far as its visits
-    bear it out. Only steps on whose spikes table and sample agree count, to 5 % of the threshold; failed samples do not.
+    bear it out. Only steps on whose spikes table and sample agree count, and the less the nearer they are to an error of 5 % of the
+    threshold (Tukey's biweight), which is none that nodes can mend; failed samples do not.
 
     Args:
         table: to be moved.
@@ -86,11 +89,13 @@ def _steps(
         answer = lookup.step(table, v_mem[:-1], exc, inh)
         _, spikes, around = lookup.place(table, v_mem[:-1], exc, inh)
         lack = np.stack([v_mem[1:] - answer.v_mem, *(np.array(sample.energy) - answer.energy)], axis=1)
-        same = (spikes == np.array(sample.spikes)) & (np.abs(lack[:, 0]) < _MISJUDGED)
+        same = spikes == np.array(sample.spikes)
+        trust = np.where(same, np.clip(1.0 - (lack[:, 0] / _MISJUDGED) ** 2, 0.0, None), 0.0)
         at = np.stack([np.ravel_multi_index(node, table.residual.shape) for node, _ in around], axis=1)
-        by = np.stack([weight for _, weight in around], axis=1)
+        by = np.stack([weight for _, weight in around], axis=1) * trust[:, None]
         steps = np.repeat(np.arange(spikes.size), len(around))
         matrix = sparse.csr_matrix(
             (by.ravel(), (steps, at.ravel())), shape=(spikes.size, table.residual.size)
         )
-        yield matrix[same], lack[same]
+        counted = trust > 0
+        yield matrix[counted], (lack * trust[:, None])[counted]

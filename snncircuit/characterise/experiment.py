@@ -16,7 +16,7 @@ from snncircuit.characterise.calibration import calibrated
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import OperatingPoint, sources
 from snncircuit.characterise.edges import find_edges
-from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_scale
+from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_scale, find_top
 from snncircuit.table import FILLED, HOLE, MEASURED, OperatingTable
 
 _HELD_OUT = 24
@@ -33,11 +33,12 @@ def experiment(cell: NeuronCell, point: OperatingPoint) -> Experiment[OperatingT
     net_inh, net_exc = -cell.range.q_net[0], cell.range.q_net[1]
     scale = yield from find_scale(cell, point)
     v_high = scale.membrane(cell.range.v_mem[1])
-    v_low = yield from find_floor(cell, scale, net_inh)
-    start = grid.starts(v_low, v_high)
+    floor = yield from find_floor(cell, scale, net_inh)
+    top = yield from find_top(scale, net_exc, cell.spike.max_per_step)
+    start = grid.starts(floor, v_high)
     edge, reasons = yield from find_edges(scale, cell.spike.max_per_step, start, common)
     count = grid.counts(cell.spike.max_per_step)
-    overdrive = grid.overdrives(v_low, v_high, net_exc, net_inh, cell.spike.max_per_step)
+    overdrive = grid.overdrives(floor, top, v_high, net_exc, net_inh, cell.spike.max_per_step)
     x = grid.would_be(overdrive, count, edge)
     nodes = list(np.ndindex(x.shape))
     pulses = np.stack(grid.charges(x - start[:, None, None], common[None, :, None]), axis=-1)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import snncircuit
+from snncircuit.characterise import calibration
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, deck, read
 from snncircuit.characterise.experiment import experiment
@@ -120,7 +121,10 @@ def characterise(
     table = TransferTable.from_points(
         cell.name,
         measured,
-        provenance(cell, by_corner, laboratory.version),
+        {
+            **provenance(cell, by_corner, laboratory.version),
+            "calibration": dict(calibration.ORIGIN),
+        },
         None if nominal is None else asdict(nominal),
     )
     report = Report(

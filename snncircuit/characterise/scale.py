@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from snncircuit.characterise.cell import NeuronCell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample
+from snncircuit.characterise.grid import Bend
 from snncircuit.errors import CharacterisationError
 
 T = TypeVar("T")
@@ -16,6 +18,11 @@ Experiment = Generator[list[Drive], list[Sample], T]
 
 _TOLERANCE = 5e-5  # of the threshold charge
 _FLOOR_STEPS = 24
+_PULSE = 0.5  # thresholds, with which gain and energy of excitation are measured, from rest
+_PARKED, _PULL = 0.75, 0.25  # those of inhibition, thresholds: above what ends the mirror, at v_neg = 0 too
+_HIGH = 0.9  # thresholds; a start from which the membrane falls to its floor
+_WIDTH = (0.04, 0.2)  # thresholds; least and largest of a bend that nodes are made for
+_TOP = (0.6, 2.5)  # thresholds beyond the last spike's; lowest and highest upper end that nodes are made for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,29 +84,56 @@ def find_scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
     scale = Scale(
         rest=rest, volts=(_require(sample, cell, point).v_mem[1] - rest) * charge / low, charge=charge
     )
-    pulse = 0.5
     samples = yield [
         scale.drive(v, (e, i))
-        for v, e, i in ((0.0, 0.0, 0.0), (0.0, pulse, 0.0), (pulse, 0.0, 0.0), (pulse, 0.0, pulse))
+        for v, e, i in (
+            (0.0, 0.0, 0.0),
+            (0.0, _PULSE, 0.0),
+            (_PARKED, 0.0, 0.0),
+            (_PARKED, 0.0, _PULL),
+        )
     ]
     rest_alone, excited, alone, inhibited = (_require(s, cell, point) for s in samples)
     return replace(
         scale,
-        gain_inh=(alone.v_mem[1] - inhibited.v_mem[1]) / scale.volts / pulse,
+        gain_inh=(alone.v_mem[1] - inhibited.v_mem[1]) / scale.volts / _PULL,
         energy_exc=tuple(
-            (b[0] - a[0]) / pulse for a, b in zip(rest_alone.energy, excited.energy, strict=True)
+            (b[0] - a[0]) / _PULSE for a, b in zip(rest_alone.energy, excited.energy, strict=True)
         ),
-        energy_inh=tuple((b[0] - a[0]) / pulse for a, b in zip(alone.energy, inhibited.energy, strict=True)),
+        energy_inh=tuple((b[0] - a[0]) / _PULL for a, b in zip(alone.energy, inhibited.energy, strict=True)),
     )
 
 
-def find_floor(cell: NeuronCell, scale: Scale, q_inh: float) -> Experiment[float]:
-    """Where the strongest inhibition leaves the membrane after some steps, thresholds; the lowest start worth measuring."""
+def find_floor(cell: NeuronCell, scale: Scale, q_inh: float) -> Experiment[Bend]:
+    """Where the strongest inhibition leaves the membrane after some steps, and how far around it inhibition is weaker.
+
+    The lowest start worth measuring; at rest where the circuit ends above.
+    """
     (sample,) = yield [scale.drive(0.0, *([(0.0, q_inh)] * _FLOOR_STEPS))]
     if sample.failure is not None:
         msg = f"{cell.name}: the simulation of its strongest inhibition, {q_inh:g} thresholds a step, failed: {sample.failure}"
         raise CharacterisationError(msg)
-    return min(scale.membrane(min(sample.v_mem)), 0.0)
+    at = min(scale.membrane(min(sample.v_mem)), 0.0)
+    (onto,) = yield [scale.drive(_HIGH, (0.0, _HIGH - at))]
+    short = 0.0 if onto.failure is not None else scale.membrane(onto.v_mem[1]) - at
+    return Bend(at=at, width=_width(short))
+
+
+def find_top(scale: Scale, q_exc: float, max_spikes: int) -> Experiment[Bend]:
+    """Would-be membrane at which the strongest excitation of a step ends, from rest, and how far around it excitation is weaker."""
+    lowest, highest = (max_spikes + beyond for beyond in _TOP)
+    (sample,) = yield [scale.drive(0.0, (q_exc, 0.0))]
+    if sample.failure is not None:
+        return Bend(at=highest, width=_WIDTH[1])
+    at = min(max(sample.spikes[0] + scale.membrane(sample.v_mem[1]), lowest), highest)
+    (onto,) = yield [scale.drive(0.0, (at, 0.0))]
+    short = 0.0 if onto.failure is not None else at - onto.spikes[0] - scale.membrane(onto.v_mem[1])
+    return Bend(at=at, width=_width(short))
+
+
+def _width(short: float) -> float:
+    """The width of a soft corner that leaves a membrane sent right onto it ``short`` of it."""
+    return min(max(short / math.log(2.0), _WIDTH[0]), _WIDTH[1])
 
 
 def _require(sample: Sample, cell: NeuronCell, point: OperatingPoint) -> Sample:

@@ -100,6 +100,13 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
     _show_validation(found)
     made = found["provenance"]
     click.echo(f"measured with {made['ngspice']}, snncircuit {made['snncircuit']}; {made['title']}")
+    click.echo(_calibration(made.get("calibration")))
+
+
+def _calibration(made: Mapping[str, int] | None) -> str:
+    if made is None:
+        return "not calibrated: its nodes are as single steps from rest gave them"
+    return f"calibrated at each operating point on {made['trains']} trains of {made['steps']} steps, seed {made['seed']}"
 
 
 def _show_validation(found: Mapping[str, Any]) -> None:

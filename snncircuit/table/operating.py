@@ -34,7 +34,7 @@ FIGURES = {
     "leak": ("1", "change of a membrane at rest in a step without input, thresholds"),
     "gain_inh": (
         "1",
-        "what an inhibitory charge takes from a membrane at half threshold, per excitatory charge of the same size",
+        "what an inhibitory charge takes from a membrane at three quarters of the threshold, per excitatory charge of the same size",
     ),
     "one_step_memory": ("1", "rms effect of the previous step's pulses on a step, thresholds"),
     "held_out_error": (

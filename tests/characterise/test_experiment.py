@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from snncircuit.characterise import figures
 from snncircuit.characterise.cell import NeuronCell, load_cell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, sources
 from snncircuit.characterise.experiment import experiment
-from snncircuit.characterise.scale import Experiment
+from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_top
 from snncircuit.errors import CharacterisationError
 from snncircuit.table import OperatingTable
 
+T = TypeVar("T")
 POINT = OperatingPoint(v_dd=1.8, v_neg=-0.9)
 SUPPLIES = 4
 
@@ -32,12 +34,13 @@ class Analytic:
     gain_inh: float = 1.02
     leak: float = 0.002
     most: int = 1
+    softness: float = 0.02
 
     def __call__(self, drive: Drive, n_sources: int) -> Sample:
         v, spikes, energy = [drive.v_mem], [], []
         for exc, inh in zip(drive.q_exc, drive.q_inh, strict=True):
             x = v[-1] * (1 - self.leak) + (exc - self.gain_inh * inh) / self.capacitance
-            x = self.floor + 0.02 * np.logaddexp(0.0, (x - self.floor) / 0.02)
+            x = self.floor + self.softness * np.logaddexp(0.0, (x - self.floor) / self.softness)
             n = 0
             while x - n * self.trip >= self.trip and n < self.most:
                 n += 1
@@ -47,7 +50,7 @@ class Analytic:
         return Sample(v_mem=tuple(v), spikes=tuple(spikes), energy=(tuple(energy),) * n_sources)
 
 
-def drive(run: Experiment[OperatingTable], answer: Callable[[Drive], Sample]) -> tuple[OperatingTable, int]:
+def drive(run: Experiment[T], answer: Callable[[Drive], Sample]) -> tuple[T, int]:
     """Run an experiment to its end; also how many samples it took."""
     asked, n = next(run), 0
     while True:
@@ -102,6 +105,29 @@ def test_the_table_steps_like_the_neuron(cell: NeuronCell, most: int) -> None:
     np.testing.assert_allclose(answer.energy[0][same], energies[same], rtol=0.05)
 
 
+@pytest.mark.parametrize("softness", [0.05, 0.1])
+def test_the_bend_of_the_floor_is_that_of_the_neuron(cell: NeuronCell, softness: float) -> None:
+    neuron = Analytic(softness=softness, leak=0.0, gain_inh=1.0)
+    scale = Scale(rest=0.0, volts=neuron.trip, charge=neuron.trip * neuron.capacitance)
+    bend, _ = drive(find_floor(cell, scale, 4.0), lambda d: neuron(d, SUPPLIES))
+    assert bend.at == pytest.approx(neuron.floor / neuron.trip, rel=1e-3)
+    assert bend.width == pytest.approx(softness / neuron.trip, rel=1e-2)
+
+
+def test_the_upper_end_is_where_the_strongest_excitation_leaves_the_membrane() -> None:
+    scale = Scale(rest=0.0, volts=1.0, charge=1.0)
+
+    def ended(d: Drive) -> Sample:
+        x = d.v_mem + d.q_exc[0]
+        return Sample(v_mem=(d.v_mem, 1.0 - 0.1 * float(np.logaddexp(0.0, (2.0 - x) / 0.1))), spikes=(1,))
+
+    bend, _ = drive(find_top(scale, 4.0, 1), ended)
+    assert bend.at == pytest.approx(2.0, abs=1e-6)
+    assert bend.width == pytest.approx(0.1, rel=1e-6)
+    blind, _ = drive(find_top(scale, 4.0, 1), lambda _: Sample(failure="no convergence"))
+    assert blind.at > bend.at
+
+
 def test_a_failed_simulation_is_a_visible_hole(cell: NeuronCell) -> None:
     neuron, asked = Analytic(), []
 
@@ -109,7 +135,7 @@ def test_a_failed_simulation_is_a_visible_hole(cell: NeuronCell) -> None:
         asked.append(d)
         return (
             Sample(failure="no convergence")
-            if len(d.q_exc) == 1 and 0.3 < d.v_mem < 0.6 and d.q_exc[0] > 0
+            if len(d.q_exc) == 1 and 0.1 < d.v_mem < 0.6 and d.q_exc[0] > 0
             else neuron(d, 20)
         )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from snncircuit.characterise import calibration
 from snncircuit.characterise.cell import load_cell
 from snncircuit.characterise.drive import Drive, OperatingPoint, deck, read, sources
 from snncircuit.characterise.run import characterise as run_experiments
@@ -82,6 +83,10 @@ def measured(cell_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     assert report["reused"] < 5  # a drive that the experiment asks for twice
     assert report["holes"] == 0
     return folder / "t.nc", folder / "cache", int(report["points"])
+
+
+def test_a_table_tells_on_what_it_was_calibrated(measured: tuple[Path, Path, int]) -> None:
+    assert TransferTable.load(measured[0]).provenance["calibration"] == dict(calibration.ORIGIN)
 
 
 def test_a_killed_characterisation_resumes_to_the_same_bytes(
