@@ -25,24 +25,33 @@ Array = NDArray[np.float64]
 
 SEED = 20240
 _TRAINS, _STEPS = 30, 150  # six trains of each kind
+_IDLE, _IDLE_VISITS = 64, 5  # starts without input, and how much each counts
+_HIGHEST_IDLE = 0.98  # thresholds
 _STIFFNESS = 0.3  # visits that move a node half as far as the error around it
 _MISJUDGED = (
     0.05  # thresholds; a step this wrong is none of small errors: its spike ran on into the next step, say
 )
-ORIGIN: Mapping[str, int] = {"trains": _TRAINS, "steps": _STEPS, "seed": SEED}
-"""What a table's provenance says of it: trains at each operating point, steps of each, seed."""
+ORIGIN: Mapping[str, int] = {"trains": _TRAINS, "steps": _STEPS, "idle": _IDLE, "seed": SEED}
+"""What a table's provenance says of it: trains at each operating point, steps of each, single steps without input, seed."""
 
 
 def calibrated(table: OperatingTable, scale: Scale) -> Experiment[OperatingTable]:
-    """The table with residuals and energies that are right on average along trains of charges.
+    """The table with residuals and energies that are right on average along trains of charges, and without input from any start.
+
+    Steps without input are the most frequent of all, and lie where excitation and inhibition balance: near the floor, where one of them
+    gives way, the step has a ridge there that runs across the cells of the table.
 
     Args:
         table: measured node by node.
         scale: what one threshold is there.
     """
     drives = trains(table, _TRAINS, _STEPS, SEED).drives(table)
-    samples = yield drives
-    return polished(table, scale, drives, samples)
+    idle = [
+        scale.drive(float(v), (0.0, 0.0)) for v in np.linspace(min(table.start[1], 0.0), _HIGHEST_IDLE, _IDLE)
+    ]
+    samples = yield [*drives, *idle]
+    moving, still = samples[: len(drives)], samples[len(drives) :]
+    return polished(table, scale, [*drives, *idle * _IDLE_VISITS], [*moving, *still * _IDLE_VISITS])
 
 
 def polished(

@@ -106,7 +106,10 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
 def _calibration(made: Mapping[str, int] | None) -> str:
     if made is None:
         return "not calibrated: its nodes are as single steps from rest gave them"
-    return f"calibrated at each operating point on {made['trains']} trains of {made['steps']} steps, seed {made['seed']}"
+    return (
+        f"calibrated at each operating point on {made['trains']} trains of {made['steps']} steps and {made['idle']} steps without input, "
+        f"seed {made['seed']}"
+    )
 
 
 def _show_validation(found: Mapping[str, Any]) -> None:

@@ -30,15 +30,17 @@ def table() -> OperatingTable:
     )
 
 
-def answer(table: OperatingTable, drive: Drive, *, left: float = 0.0, offset: float = 0.0) -> Sample:
-    """The neuron of a table, but for a membrane ``offset`` in each step and a part of each pulse that comes late."""
+def answer(
+    table: OperatingTable, drive: Drive, *, left: float = 0.0, offset: float = 0.0, leak: float = 0.0
+) -> Sample:
+    """The neuron of a table, but for a membrane ``offset`` in each step, a part of each pulse that comes late, a leak without input."""
     exc, inh = (np.array(q) / SCALE.charge for q in (drive.q_exc, drive.q_inh))
     v, late = [(drive.v_mem - SCALE.rest) / SCALE.volts], 0.0
     spikes, energy = [], []
     for e, i in zip(exc, inh, strict=True):
         step = lookup.step(table, v[-1] + late, e, i)
         late = left * e
-        v.append(float(step.v_mem) + offset)
+        v.append(float(step.v_mem) + offset + (leak if e == i == 0 else 0.0))
         spikes.append(int(step.spikes))
         energy.append(step.energy + offset)
     return Sample(
@@ -87,6 +89,21 @@ def test_charge_that_comes_late_leaves_no_bias_on_trains_of_another_seed(table: 
     )
     assert before.mean() < -3e-4
     assert abs(after.mean()) < 0.1 * abs(before.mean())
+
+
+def test_a_membrane_without_input_is_told_better_than_trains_alone_would(table: OperatingTable) -> None:
+    run = calibrated(table, SCALE)
+    asked = next(run)
+    samples = [answer(table, d, leak=1e-3) for d in asked]
+    with pytest.raises(StopIteration) as end:
+        run.send(samples)
+    moving = [(d, s) for d, s in zip(asked, samples, strict=True) if len(d.q_exc) > 1]
+    alone = polished(table, SCALE, [d for d, _ in moving], [s for _, s in moving])
+    v = np.linspace(0.0, 0.97, 91)
+    by_both, by_trains = (
+        np.abs(lookup.step(t, v, 0.0, 0.0).v_mem - v - 1e-3).mean() for t in (end.value.value, alone)
+    )
+    assert by_both < 0.95 * by_trains
 
 
 def test_failed_samples_and_steps_that_spike_otherwise_do_not_count(table: OperatingTable) -> None:

@@ -59,11 +59,13 @@ def test_inspect_says_on_what_a_table_was_calibrated(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loaded = TransferTable.load(table)
-    made = {**loaded.provenance, "calibration": {"trains": 3, "steps": 70, "seed": 9}}
+    made = {**loaded.provenance, "calibration": {"trains": 3, "steps": 70, "idle": 5, "seed": 9}}
     replace(loaded, dataset=loaded.dataset.assign_attrs(provenance=json.dumps(made))).save(tmp_path / "t.nc")
     assert main(["inspect", str(tmp_path / "t.nc")]) == 0
     out = capsys.readouterr().out
-    assert out.endswith("calibrated at each operating point on 3 trains of 70 steps, seed 9\n")
+    assert out.endswith(
+        "calibrated at each operating point on 3 trains of 70 steps and 5 steps without input, seed 9\n"
+    )
 
 
 def test_inspect_draws_when_asked(table: Path, tmp_path: Path) -> None:
