@@ -31,6 +31,7 @@ _STIFFNESS = 0.3  # visits that move a node half as far as the error around it
 _MISJUDGED = (
     0.05  # thresholds; a step this wrong is none of small errors: its spike ran on into the next step, say
 )
+_FURTHEST = 0.01  # thresholds by which a node moves at most
 ORIGIN: Mapping[str, int] = {"trains": _TRAINS, "steps": _STEPS, "idle": _IDLE, "seed": SEED}
 """What a table's provenance says of it: trains at each operating point, steps of each, single steps without input, seed."""
 
@@ -61,7 +62,7 @@ def polished(
 
     Each sheet (silent, one spike, two, …) moves as a whole by the mean error of its steps, and each node further as far as its visits
     bear it out. Only steps on whose spikes table and sample agree count, and the less the nearer they are to an error of 5 % of the
-    threshold (Tukey's biweight), which is none that nodes can mend; failed samples do not.
+    threshold (Tukey's biweight), which is none that nodes can mend; failed samples do not. No node moves by more than 1 % of the threshold.
 
     Args:
         table: to be moved.
@@ -83,6 +84,7 @@ def polished(
     solved = np.linalg.solve((design.T @ design).toarray() + np.diag(stiff), design.T @ wanted)
     moved = solved[: whole.shape[0]] + whole @ solved[whole.shape[0] :]
     residual, *energy = moved.T.reshape(-1, *table.residual.shape)
+    residual = np.clip(residual, -_FURTHEST, _FURTHEST)
     return replace(table, residual=table.residual + residual, energy=table.energy + np.stack(energy))
 
 

@@ -105,7 +105,7 @@ def show_inspection(name: str, found: Mapping[str, Any]) -> None:
 
 def _calibration(made: Mapping[str, int] | None) -> str:
     if made is None:
-        return "not calibrated: its nodes are as single steps from rest gave them"
+        return "no calibration on record: nodes are as single steps from rest gave them, or the version that measured them did not say"
     return (
         f"calibrated at each operating point on {made['trains']} trains of {made['steps']} steps and {made['idle']} steps without input, "
         f"seed {made['seed']}"

@@ -75,6 +75,12 @@ def test_an_error_that_is_the_same_everywhere_is_taken_out_everywhere(table: Ope
     np.testing.assert_allclose(moved.energy - table.energy, 4e-3, atol=1e-9)
 
 
+def test_no_node_moves_by_more_than_a_hundredth_of_a_threshold(table: OperatingTable) -> None:
+    asked = drives(table)
+    moved = polished(table, SCALE, asked, [answer(table, d, offset=3e-2) for d in asked])
+    np.testing.assert_allclose(moved.residual - table.residual, 1e-2, atol=1e-9)
+
+
 def test_charge_that_comes_late_leaves_no_bias_on_trains_of_another_seed(table: OperatingTable) -> None:
     run = calibrated(table, SCALE)
     asked = next(run)
