@@ -15,7 +15,7 @@ LOWEST = -2.0
 TABLE_POINTS = 128
 """Nodes of the table form along the membrane."""
 SUPPLIES = 8
-FULL_MAP = (9, 6, 25)
+FULL_MAP = (12, 7, 25)
 """Nodes of the full map along start, common charge and overdrive, as in the shipped nmp_clocked; it has 11 supplies."""
 FULL_SUPPLIES = 11
 
@@ -24,8 +24,15 @@ _SEED = 20200226
 
 
 def table_neuron() -> CircuitNeuron:
-    """A circuit neuron in the form of tables along one axis each: 128 points, both charges apart, energy of every supply."""
-    return CircuitNeuron(ideal_map(nodes=(2, 2, TABLE_POINTS), supplies=SUPPLIES))
+    """A circuit neuron in the form of tables along one axis: 128 points along the membrane, both charges apart, energy of every supply.
+
+    Residual and energies are any function of the would-be membrane, plus something linear in the start and in the common charge.
+    """
+    table = ideal_map(nodes=(2, 2, TABLE_POINTS), supplies=SUPPLIES)
+    random = np.random.default_rng(_SEED)
+    start, common = (random.uniform(0, 1e-13, (SUPPLIES, 2)) for _ in range(2))
+    energy = table.energy[:, :1, :1, :] + start[:, :, None, None] + common[:, None, :, None]
+    return CircuitNeuron(replace(table, energy=energy))
 
 
 def full_neuron() -> CircuitNeuron:

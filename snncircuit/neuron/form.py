@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from snncircuit.lookup import pieces
 from snncircuit.table import MEASURED, OperatingTable
 
+_ROUNDING = 1e-12
 TOLERANCE = 2e-4  # thresholds; the tolerance of the firing edges of a table
 
 
@@ -42,6 +43,24 @@ def choose(table: OperatingTable, tolerance: float = TOLERANCE) -> Form:
         if error <= tolerance:
             return Form(name=name, error=error, table=replace(table, residual=residual))
     return Form(name="full", error=0.0, table=table)
+
+
+def is_profile(table: OperatingTable) -> bool:
+    """Whether a table is one function of the overdrive and little more, which the event engine runs faster.
+
+    That is: two starts, two common charges, and for each spike count every sheet (residual, energies) is one function of the overdrive
+    plus something linear in the start and in the common charge, but for rounding.
+    """
+    if table.start.size != 2 or table.q_common.size != 2:
+        return False
+    for sheet in (table.residual, *table.energy):
+        for piece in pieces(table):
+            (low, common), (start, both) = sheet[:, :, piece]
+            size = _ROUNDING * np.abs(sheet).max()
+            slopes = start - low, common - low
+            if np.abs(both - start - common + low).max() > size or max(map(np.ptp, slopes)) > size:
+                return False
+    return True
 
 
 def _linear(table: OperatingTable, piece: slice) -> NDArray[np.float64]:

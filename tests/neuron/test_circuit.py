@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from snncircuit import lookup
 from snncircuit.errors import SimulationError
 from snncircuit.neuron.circuit import CircuitNeuron
-from snncircuit.neuron.form import choose
+from snncircuit.neuron.form import choose, is_profile
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import EMPTY
 from snncircuit.reference import ideal_table
@@ -164,3 +164,26 @@ def test_the_chosen_form_is_the_simplest_one_that_holds() -> None:
     assert (crooked.name, crooked.error) == ("full", 0.0)
     assert choose(table, tolerance=10.0).name == "linear"
     assert choose(replace(table, state=np.zeros_like(table.state))).error == 0.0
+
+
+def test_a_profile_is_a_function_of_the_overdrive_plus_something_linear() -> None:
+    table = ideal_table(-2.0)
+    assert table.start.size == table.q_common.size == 2
+    v, c, y = np.meshgrid(table.start, table.q_common, table.overdrive, indexing="ij")
+    sheet = 0.1 * v - 0.2 * c * (table.count == 1) + np.sin(y)
+    assert is_profile(replace(table, residual=sheet, energy=np.stack([1e-12 * sheet])))
+    for other in (sheet + 1e-6 * v * c, sheet + 1e-6 * v * y, sheet + 1e-6 * c * y):
+        assert not is_profile(replace(table, residual=other))
+        assert not is_profile(replace(table, residual=sheet, energy=np.stack([other])))
+    assert not is_profile(measured_like(table, starts=3))
+
+
+def measured_like(table: OperatingTable, *, starts: int) -> OperatingTable:
+    """The same neuron on more starts."""
+    shape = (starts, *table.residual.shape[1:])
+    return replace(
+        table,
+        start=np.linspace(table.start[0], table.start[-1], starts),
+        residual=np.broadcast_to(table.residual[:1], shape),
+        energy=np.broadcast_to(table.energy[:, :1], (len(table.energy), *shape)),
+    )

@@ -16,7 +16,10 @@ class Table:
         edge: NDArray[np.float32],
         rows: NDArray[np.float32],
         figures: NDArray[np.float32],
+        profile: bool,
     ) -> None: ...
+    @property
+    def profile(self) -> bool: ...
 
 class Network:
     def __init__(self) -> None: ...

@@ -16,6 +16,7 @@ from snncircuit.errors import SimulationError
 from snncircuit.lookup import pieces
 from snncircuit.network.event import _kernel
 from snncircuit.neuron.circuit import BELOW, CircuitNeuron
+from snncircuit.neuron.form import is_profile
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron
 from snncircuit.table import OperatingTable
@@ -70,13 +71,19 @@ def kernel_neuron(neuron: Neuron) -> KernelNeuron:
         msg = f"a table of {spikes} spikes in a step; the event engine holds {MOST_SPIKES}, the dense engine any"
         raise SimulationError(msg)
     rows = _coefficients(table.residual)
+    kernel = _kernel_table(table, rows)
+
+    def occupancy(visits: NDArray[np.float64]) -> Float[Tensor, " nodes"]:
+        moments = visits.reshape(rows.shape)
+        return _occupancy(_spread(moments, table) if kernel.profile else moments)
+
     return KernelNeuron(
-        table=_kernel_table(table, rows),
+        table=kernel,
         v_lb=-np.inf,
         to_zero=False,
         spikes=spikes,
         visits=rows.size,
-        occupancy=lambda visits: _occupancy(visits.reshape(rows.shape)),
+        occupancy=occupancy,
     )
 
 
@@ -103,6 +110,7 @@ def _kernel_table(table: OperatingTable, rows: NDArray[np.float64]) -> _kernel.T
         edge=_floats(edge.reshape(edge.shape[0], 4, -1)),
         rows=_floats(rows.reshape(-1, 8)),
         figures=_floats(np.array(numbers)),
+        profile=is_profile(table),
     )
 
 
@@ -121,6 +129,23 @@ def _coefficients(sheet: NDArray[np.float64]) -> NDArray[np.float64]:
     # The new axes are (fv, fc, fy); in memory fy is slowest, then fv, then fc.
     c = np.moveaxis(c, -1, -3)
     return c.reshape(*c.shape[:-3], 8)
+
+
+def _spread(moments: NDArray[np.float64], table: OperatingTable) -> NDArray[np.float64]:
+    """The eight sums of each cell of a profile, as if start and common charge were the same mean in all cells of a spike count.
+
+    The kernel keeps of each cell the first and the fifth, and of each count, in its first cell, the second and the third. No sheet of a
+    profile, and so no energy, can tell the difference.
+    """
+    found: NDArray[np.float64] = moments[0, 0].copy()
+    for piece in pieces(table):
+        cells = found[piece.start : piece.stop - 1]
+        steps = cells[:, 0].sum()
+        common, start = cells[0, 1:3] / steps if steps else (0.0, 0.0)
+        along = np.array([1.0, common, start, start * common])
+        cells[:] = np.concatenate([cells[:, :1] * along, cells[:, 4:5] * along], axis=1)
+    spread: NDArray[np.float64] = found[None, None]
+    return spread
 
 
 def _occupancy(moments: NDArray[np.float64]) -> Float[Tensor, " nodes"]:

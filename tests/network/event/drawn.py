@@ -158,6 +158,21 @@ def smooth(starts: int, commons: int, nodes: tuple[int, ...], *, even: bool = Fa
     )
 
 
+def profile(nodes: tuple[int, int]) -> OperatingTable:
+    """A leaky neuron of one function of the overdrive, plus something linear in start and common charge; crooked edges."""
+    table = smooth(2, 2, nodes, even=True)
+    fired = table.count == 1
+    sheets = []
+    for sheet in (table.residual, *table.energy):
+        size = float(np.abs(sheet).max())
+        of_start, of_common = (
+            size * np.array([a, b])[fired.astype(int)] for a, b in ((0.1, -0.2), (0.05, 0.3))
+        )
+        v, c = np.arange(2)[:, None, None], np.arange(2)[None, :, None]
+        sheets.append(sheet[:1, :1] + v * of_start + c * of_common)
+    return replace(table, residual=sheets[0], energy=np.stack(sheets[1:]))
+
+
 def tables() -> dict[str, OperatingTable]:
     """One for each way in which the kernel looks up, and some of the shipped neurons."""
     return {
@@ -168,11 +183,16 @@ def tables() -> dict[str, OperatingTable]:
         "even": smooth(2, 2, (65, 33), even=True),
         "even, three spikes": smooth(2, 2, (33, 9, 9, 17), even=True),
         "2 x 2, not even": smooth(2, 2, (20, 12)),
+        "profile": profile((65, 33)),
+        "profile of 128 cells": profile((100, 29)),
+        "profile of too many cells": profile((100, 30)),
         "33 nodes": smooth(9, 9, (20, 13)),
         "34 nodes": smooth(9, 9, (20, 14)),
         "65 nodes": smooth(9, 4, (40, 25)),
         "66 nodes": smooth(3, 3, (40, 26)),
         "10 starts": smooth(10, 3, (16, 9)),
+        "17 starts, 40 nodes": smooth(17, 9, (27, 13)),
+        "18 starts": smooth(18, 3, (16, 9)),
         "10 common charges": smooth(3, 10, (16, 9)),
         "8 spikes": smooth(5, 5, (12, *[4] * 7, 8)),
     }

@@ -32,6 +32,7 @@ NEURONS: dict[str, Neuron] = {
     "to zero": IdealNeuron(reset="zero"),
     "clocked": TABLES["clocked"],
     "two spikes": TABLES["two spikes"],
+    "profile": TABLES["profile"],
 }
 
 

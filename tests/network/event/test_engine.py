@@ -7,11 +7,15 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from snncircuit.lookup import pieces
 from snncircuit.network import event
 from snncircuit.network.outcome import SIGNALS, Outcome
+from snncircuit.neuron.form import is_profile
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron, Tally
+from snncircuit.table import OperatingTable
 
 if not event.available():
     pytest.skip(event.unavailable_reason(), allow_module_level=True)
@@ -33,8 +37,20 @@ def assert_identical(one: Outcome, other: Outcome) -> None:
     assert torch.equal(one.steps_used, other.steps_used)
 
 
-def assert_same_tally(one: Tally, other: Tally, *, places: float = 0.0) -> None:
-    """``places``: thresholds by which membranes may differ by rounding."""
+def visits_of(tally: Tally, table: OperatingTable | None) -> NDArray[np.float64]:
+    """How often nodes were visited; of a profile all that its sheets can tell: by node, and of each spike count by start and by charge."""
+    visits: NDArray[np.float64] = tally.occupancy.numpy() if tally.occupancy is not None else np.zeros(0)
+    if table is None or not is_profile(table):
+        return visits
+    visits = visits.reshape(table.residual.shape)
+    counts = [visits[:, :, piece].sum(axis=2) for piece in pieces(table)]
+    return np.concatenate([visits.sum(axis=(0, 1)), *(c.sum(axis=axis) for c in counts for axis in (0, 1))])
+
+
+def assert_same_tally(
+    one: Tally, other: Tally, *, places: float = 0.0, table: OperatingTable | None = None
+) -> None:
+    """``places``: thresholds by which membranes may differ by rounding; ``table``: of circuit neurons."""
     assert (one.neuron_steps, one.spikes, one.out_of_range) == (
         other.neuron_steps,
         other.spikes,
@@ -48,7 +64,10 @@ def assert_same_tally(one: Tally, other: Tally, *, places: float = 0.0) -> None:
     assert (one.occupancy is None) == (other.occupancy is None)
     if one.occupancy is not None and other.occupancy is not None:
         assert float(one.occupancy.sum()) == pytest.approx(one.neuron_steps, rel=1e-5)
-        assert float((one.occupancy - other.occupancy).abs().max()) <= 1e-5 * one.neuron_steps
+        # Overdrives of spikes lie beyond 64 on the axis of nodes, where single precision counts in 8e-6: of a cell, some 3e-5.
+        np.testing.assert_allclose(
+            visits_of(one, table), visits_of(other, table), rtol=0, atol=3e-5 * one.neuron_steps
+        )
 
 
 def assert_same_energies(neuron: Neuron, one: Tally, other: Tally) -> None:
@@ -98,7 +117,7 @@ def test_circuit_neurons_spike_as_those_of_the_other_engines(drawn: Drawn, encod
     assert torch.equal(expected.output, found.output)
     assert float((expected.v_output - found.v_output).abs().max()) < 1e-4
     for name, tally in expected.tallies.items():
-        assert_same_tally(tally, found.tallies[name], places=1e-4)
+        assert_same_tally(tally, found.tallies[name], places=1e-4, table=neuron.table)
         assert_same_energies(neuron, tally, found.tallies[name])
 
 

@@ -39,7 +39,22 @@ def table(**changes: Any) -> Arguments:
         "edge": edge,
         "rows": np.zeros((cells * (nodes - 1), 8), np.float32),
         "figures": np.array([1, 9, 9, -2, 9, 3, -6, 3], np.float32),
+        "profile": False,
     } | changes
+
+
+def profile(**changes: Any) -> Arguments:
+    return (
+        table(
+            start=np.array([-2, 2], np.float32),
+            common=np.array([0, 3], np.float32),
+            node=np.array([-6, -4, -2, 0, 64, 65, 66], np.float32),
+            edge=np.ones((1, 4, 1), np.float32),
+            rows=np.zeros((6, 8), np.float32),
+            profile=True,
+        )
+        | changes
+    )
 
 
 def layer(**changes: Any) -> Arguments:
@@ -113,6 +128,7 @@ def add_and_run(given: Arguments) -> None:
 
 CALLS: dict[str, tuple[Callable[..., Arguments], Callable[[Arguments], object]]] = {
     "Table": (table, lambda given: make(given).run(**job(CELLS))),
+    "Table of a profile": (profile, lambda given: make(given).run(**job(6))),
     "add": (layer, add_and_run),
     "add with a table": (lambda: layer(table=_kernel.Table(**table())), add_and_run),
     "run": (job, lambda given: (n := _kernel.Network(), n.add(**layer()), n.run(**given))),

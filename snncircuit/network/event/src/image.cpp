@@ -1,6 +1,8 @@
 // A chunk of steps of one image in one layer. Compiled once for each instruction set; SNN_ISA names the namespace.
+#include <type_traits>
+
 #include "dispatch.hpp"
-#include "neurons.hpp"
+#include "profile.hpp"
 #include "synapses.hpp"
 
 #define SNN_TEXT_OF(token) #token
@@ -58,9 +60,13 @@ void site_planes(const Layer &layer, int site, int steps, Inputs &inputs, int32_
 template <class Neuron, class Q>
 inline void advance(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride, int64_t first,
                     State &state) {
-    if constexpr (!Neuron::kTwoLines)
-        if (!state.trace) return update_ideal(layer, n, steps, net, stride, first, state);
-    update<Neuron>(layer, n, steps, capacity, exc, net, stride, first, state);
+    if constexpr (std::is_same_v<Neuron, ProfileStep>)
+        update_profile(layer, n, steps, capacity, exc, net, stride, first, state);
+    else {
+        if constexpr (!Neuron::kTwoLines)
+            if (!state.trace) return update_ideal(layer, n, steps, net, stride, first, state);
+        update<Neuron>(layer, n, steps, capacity, exc, net, stride, first, state);
+    }
 }
 
 // T: of the weights, S: of the sums.
@@ -116,11 +122,17 @@ const char *name() noexcept { return SNN_TEXT(SNN_ISA); }
 void run_layer(const Layer &layer, const uint64_t *bits, int64_t words, int capacity, int steps, State &state, const Scratch &scratch) {
     if (layer.neuron == Kind::kIdeal) return run_sums<IdealStep>(layer, bits, words, capacity, steps, state, scratch);
     const Table &t = *layer.table;
-    if (t.n_start == 2 && t.n_common == 2 && t.even) return run_sums<TableStep<1, 1>>(layer, bits, words, capacity, steps, state, scratch);
-    const bool small = t.n_start <= 9 && t.n_common <= 9;
-    if (small && t.n_nodes <= 33) return run_sums<TableStep<8, 32>>(layer, bits, words, capacity, steps, state, scratch);
-    if (small && t.n_nodes <= 65) return run_sums<TableStep<8, 64>>(layer, bits, words, capacity, steps, state, scratch);
-    run_sums<TableStep<0, 0>>(layer, bits, words, capacity, steps, state, scratch);
+    if (t.profile) return run_sums<ProfileStep>(layer, bits, words, capacity, steps, state, scratch);
+    const bool flat = t.n_start == 2 && t.n_common == 2;
+    if (flat && t.even) return run_sums<TableStep<1, 1, 1>>(layer, bits, words, capacity, steps, state, scratch);
+    if (t.n_common <= 9 && t.n_nodes <= 65) {
+        const bool few = t.n_nodes <= 33;
+        if (t.n_start <= 9)
+            return (few ? run_sums<TableStep<8, 8, 32>> : run_sums<TableStep<8, 8, 64>>)(layer, bits, words, capacity, steps, state, scratch);
+        if (t.n_start <= 17)
+            return (few ? run_sums<TableStep<16, 8, 32>> : run_sums<TableStep<16, 8, 64>>)(layer, bits, words, capacity, steps, state, scratch);
+    }
+    run_sums<TableStep<0, 0, 0>>(layer, bits, words, capacity, steps, state, scratch);
 }
 
 // Ideal neurons [from, to) through steps whose charges are known.

@@ -13,6 +13,13 @@ constexpr int kVectors = kBlock / W;
 struct Running {
     f32 clipped, low, high;
     int64_t outside;
+    void into(Sums &sums) const {
+        sums.clipped += double(sum(clipped));
+        sums.out_of_range += outside;
+        const float lowest = least(low), highest = most(high);
+        if (lowest < sums.v_low) sums.v_low = lowest;
+        if (highest > sums.v_high) sums.v_high = highest;
+    }
 };
 
 // A block of neurons: charges in, membranes and spikes in and out; `n` of them count. Neurons that take two lines find `exc` and `inh`,
@@ -58,16 +65,18 @@ struct IdealStep {
 };
 
 // snncircuit.lookup.step on vectors, stage by stage over the block: a neuron's step is one long chain of look-ups that wait for each
-// other, so the processor is kept busy by other neurons. Cells, Nodes: cells along start and common, and along node, that a table has at
-// most, for look-ups in registers; 0 for any number. Nodes of 1: they are evenly spaced for each spike count.
-template <int Cells, int Nodes>
+// other, so the processor is kept busy by other neurons. Starts, Commons, Nodes: cells along each axis that a table has at most, for
+// look-ups in registers; 0 for any number. Nodes of 1: they are evenly spaced for each spike count.
+template <int Starts, int Commons, int Nodes>
 struct TableStep {
     const Table &t;
     float *occupancy;
     size_t apart;
     TableStep(const Layer &layer, float *visits) : t(*layer.table), occupancy(visits), apart(size_t(t.n_rows) * 8) {}
     static constexpr bool kTwoLines = true;
-    static constexpr int kAxis = Cells == 8 ? 16 : Cells, kColumns = Cells == 8 ? 64 : Cells;
+    // Entries that a look-up reads, along an axis and of the columns of start and common.
+    static constexpr int entries(int cells) { return cells == 8 ? 16 : cells; }
+    static constexpr int kColumns = Starts == 1 ? 1 : Starts * Commons;
 
     // Cell of a value, by bisection.
     template <int N>
@@ -76,7 +85,7 @@ struct TableStep {
         if constexpr (N > 0) {
             i32 k = where(at_least(value, splat(axis.node[N / 2])), splat(N / 2));
 #pragma GCC unroll 8
-            for (int s = N / 4; s; s >>= 1) k = add_where(k, at_least(value, lookup<(N < 16 ? 16 : N)>(axis.node + s, k)), splat(s));
+            for (int s = N / 4; s; s >>= 1) k = add_where(k, at_least(value, lookup<entries(N)>(axis.node + s, k)), splat(s));
             return k;
         }
         i32 k{};
@@ -94,10 +103,10 @@ struct TableStep {
         for (int i = 0; i < vectors; i++) {
             const f32 v = b.v_mem[i], exc = b.exc[i], inh = b.inh[i] * t.gain_inh;
             const f32 net = exc - inh, common = min(exc, inh);
-            const i32 kv = below<Cells>(t.start, v), kc = below<Cells>(t.common, common);
+            const i32 kv = below<Starts>(t.start, v), kc = below<Commons>(t.common, common);
             x[i] = v + net;
-            fv[i] = fraction(v, lookup<kAxis>(t.start.node, kv), lookup<kAxis>(t.start.inverse, kv));
-            fc[i] = fraction(common, lookup<kAxis>(t.common.node, kc), lookup<kAxis>(t.common.inverse, kc));
+            fv[i] = fraction(v, lookup<entries(Starts)>(t.start.node, kv), lookup<entries(Starts)>(t.start.inverse, kv));
+            fc[i] = fraction(common, lookup<entries(Commons)>(t.common.node, kc), lookup<entries(Commons)>(t.common.inverse, kc));
             column[i] = (kv << t.shift_start) + kc;
             uint32_t outside = bits(above(common, splat(t.common_high))) | bits(above(net, splat(t.net_exc))) |
                                bits(above(-net, splat(t.net_inh))) | bits(above(v, splat(t.v_high))) | bits(above(splat(t.v_low), v));
@@ -164,19 +173,14 @@ struct TableStep {
     }
 };
 
-// Mismatched neurons as the table sees them, and back: snncircuit.lookup.varied_step. `at` is the first neuron of the block.
-inline void enter(const Variation &of, int64_t at, Block &b) {
-    for (int i = 0; i < b.vectors(); i++) {
-        b.exc[i] *= load<f32>(of.gain_exc + at + i * W);
-        b.inh[i] *= load<f32>(of.gain_inh + at + i * W);
-        b.v_mem[i] -= load<f32>(of.offset + at + i * W);
-    }
+// Mismatched neurons, the first of them number `at`, as the table sees them, and back: snncircuit.lookup.varied_step.
+inline void enter(const Variation &of, int64_t at, f32 &exc, f32 &inh, f32 &v_mem) {
+    exc *= load<f32>(of.gain_exc + at);
+    inh *= load<f32>(of.gain_inh + at);
+    v_mem -= load<f32>(of.offset + at);
 }
-inline void leave(const Variation &of, int64_t at, Block &b) {
-    for (int i = 0; i < b.vectors(); i++) {
-        const int64_t k = at + i * W;
-        b.v_mem[i] = b.v_mem[i] + load<f32>(of.offset + k) - b.spikes[i] * load<f32>(of.excess + k) + load<f32>(of.leak + k);
-    }
+inline void leave(const Variation &of, int64_t at, f32 spikes, f32 &v_mem) {
+    v_mem = v_mem + load<f32>(of.offset + at) - spikes * load<f32>(of.excess + at) + load<f32>(of.leak + at);
 }
 
 // Steps of the neurons [0, n) of a tile; `exc` and `net` are charges, [steps][stride]. Membranes, counts and bits are those of the tile.
@@ -207,9 +211,10 @@ inline void update(const Layer &layer, int n, int steps, int capacity, const Q *
                     store(trace + capacity * padded, b.inh[i]);
                 }
             }
-            if (layer.variation) enter(*layer.variation, first_neuron + from, b);
+            const Variation *const varied = layer.variation;
+            for (int i = 0; varied && i < vectors; i++) enter(*varied, first_neuron + from + i * W, b.exc[i], b.inh[i], b.v_mem[i]);
             neuron(b, sums);
-            if (layer.variation) leave(*layer.variation, first_neuron + from, b);
+            for (int i = 0; varied && i < vectors; i++) leave(*varied, first_neuron + from + i * W, b.spikes[i], b.v_mem[i]);
             uint32_t fired[kMaxPlanes][kBlock / 32] = {};
             for (int i = 0; i < vectors; i++) {
                 const int at = from + i * W;
@@ -237,11 +242,7 @@ inline void update(const Layer &layer, int n, int steps, int capacity, const Q *
                 std::memcpy(reinterpret_cast<char *>(row) + (first_neuron + from) / 8, fired[plane], size_t((b.n + 31) / 32) * 4);
             }
         }
-    state.sums->clipped += double(sum(sums.clipped));
-    state.sums->out_of_range += sums.outside;
-    const float low = least(sums.low), high = most(sums.high);
-    if (low < state.sums->v_low) state.sums->v_low = low;
-    if (high > state.sums->v_high) state.sums->v_high = high;
+    sums.into(*state.sums);
 }
 
 // The same for ideal neurons of which no trace is kept: 64 at a time with membranes and counts in registers.
@@ -283,10 +284,7 @@ inline void update_ideal(const Layer &layer, int n, int steps, const Q *net, int
         high = max(high, beyond);
         clipped += lost;
     }
-    state.sums->clipped += double(sum(clipped));
-    const float lowest = least(low), highest = most(high);
-    if (lowest < state.sums->v_low) state.sums->v_low = lowest;
-    if (highest > state.sums->v_high) state.sums->v_high = highest;
+    Running{clipped, low, high, 0}.into(*state.sums);
 }
 
 // Neurons [from, to) through all steps, four vectors at a time with the membranes in registers.

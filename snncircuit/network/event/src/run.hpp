@@ -1,9 +1,11 @@
 // Images on threads. One image is run by one thread, chunk by chunk through all layers; what it needs is allocated once for each thread.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -76,9 +78,11 @@ class Worker {
             v_mem_.emplace_back(neurons);
             counts_.emplace_back(neurons);
             bits_.emplace_back(size_t(l.planes_out) * steps * size_t(l.words()));
-            const size_t visits = owned.cells ? size_t(owned.cells->n_rows) * 8 : 0;
+            const size_t visits = owned.cells && !l.table->profile ? size_t(owned.cells->n_rows) * 8 : 0;
             visits_.emplace_back(visits * kCopies);
             totals_.emplace_back(visits, int64_t(0));
+            profiles_.push_back(l.table && l.table->profile ? std::make_unique<ProfileVisits>() : nullptr);
+            along_.push_back({});
             traces_.emplace_back(traced[i] || i + 1 == layers.size() ? 4 * steps * neurons : 0);
             sums_.push_back({});
             visited_.push_back(0);
@@ -103,6 +107,9 @@ class Worker {
     void begin(const Job &job, const std::atomic<bool> &stop) {
         job_ = &job, stop_ = &stop;
         for (auto &total : totals_) std::fill(total.begin(), total.end(), 0);
+        for (auto &profile : profiles_)
+            if (profile) *profile = {};
+        for (auto &along : along_) along = {};
     }
 
     void image(int number) {
@@ -137,7 +144,13 @@ class Worker {
     // Adds this thread's visits; whole numbers of 2^-20, so that their sum does not depend on which thread ran which image.
     void collect() const {
         for (size_t i = 0; i < totals_.size(); i++)
-            if (job_->visits[i]) job_->layers[i]->cells->add_cells(totals_[i], kVisit, job_->visits[i]);
+            if (job_->visits[i]) {
+                const OwnedTable &cells = *job_->layers[i]->cells;
+                if (profiles_[i])
+                    cells.add_profile(*profiles_[i], along_[i], kVisit, job_->visits[i]);
+                else
+                    cells.add_cells(totals_[i], kVisit, job_->visits[i]);
+            }
     }
 
    private:
@@ -155,6 +168,12 @@ class Worker {
         }
         if (n) std::memset(v, 0, n * kCopies * sizeof(float));
         visited_[i] = 0;
+        if (!profiles_[i]) return;
+        profiles_[i]->settle();
+        for (size_t k = 0; k < 4; k++) {
+            along_[i][k] += std::llround(profiles_[i]->along[k] / kVisit);
+            profiles_[i]->along[k] = 0;
+        }
     }
 
     const Layer &layer(size_t i) const { return job_->layers[i]->layer; }
@@ -174,7 +193,7 @@ class Worker {
                 bits = bits_[i - 1].get(), words = layer(i - 1).words();
             if (job_->variations[i].offset) l.variation = &job_->variations[i];
             float *visits = visits_[i].get();
-            State state{v_mem_[i].get(), counts_[i].get(), bits_[i].get(), visits, &sums_[i], traces_[i].get()};
+            State state{v_mem_[i].get(), counts_[i].get(), bits_[i].get(), visits, profiles_[i].get(), &sums_[i], traces_[i].get()};
             job_->run_layer(l, bits, words, chunk_, now, state, scratch_);
             visited_[i] += l.neurons() * now;
             if (visited_[i] > kFull) total(i);
@@ -227,6 +246,8 @@ class Worker {
     std::vector<Array<uint32_t>> counts_;
     std::vector<Array<uint64_t>> bits_;
     std::vector<std::vector<int64_t>> totals_;
+    std::vector<std::unique_ptr<ProfileVisits>> profiles_;
+    std::vector<std::array<int64_t, 4>> along_;  // ProfileVisits::along of all images
     std::vector<int64_t> visited_;
     std::vector<Sums> sums_;
     Array<uint16_t> lists_, rank_, rows_;

@@ -20,6 +20,8 @@ constexpr int W = 8;
 constexpr int W = 4;
 #endif
 
+constexpr int kRegisters = W == 16 ? 24 : 12;  // for sums
+
 typedef float f32 __attribute__((vector_size(4 * W)));
 typedef int32_t i32 __attribute__((vector_size(4 * W)));
 typedef uint32_t u32 __attribute__((vector_size(4 * W)));
@@ -51,6 +53,10 @@ inline f32 select(mask m, f32 a, f32 b) { return (f32)_mm512_mask_blend_ps(m, (_
 inline f32 where(mask m, f32 a) { return (f32)_mm512_maskz_mov_ps(m, (__m512)a); }
 inline i32 add_where(i32 k, mask m, i32 s) { return (i32)_mm512_mask_add_epi32((__m512i)k, m, (__m512i)k, (__m512i)s); }
 inline i32 where(mask m, i32 a) { return (i32)_mm512_maskz_mov_epi32(m, (__m512i)a); }
+inline f32 where_not(mask m, f32 a) { return (f32)_mm512_maskz_mov_ps(mask(~m), (__m512)a); }
+inline f32 subtract_where(f32 a, mask m, f32 b) { return (f32)_mm512_mask_sub_ps((__m512)a, m, (__m512)a, (__m512)b); }
+inline mask at_most_where(mask m, f32 a, f32 b) { return _mm512_mask_cmp_ps_mask(m, (__m512)a, (__m512)b, _CMP_LE_OQ); }
+inline mask at_least_where(mask m, f32 a, f32 b) { return _mm512_mask_cmp_ps_mask(m, (__m512)a, (__m512)b, _CMP_GE_OQ); }
 inline uint32_t bits(mask m) { return m; }
 inline mask first_lanes(int n) { return mask(n >= W ? 0xFFFF : n <= 0 ? 0 : (1 << n) - 1); }
 inline f32 min(f32 a, f32 b) { return (f32)_mm512_min_ps((__m512)a, (__m512)b); }
@@ -66,6 +72,10 @@ inline f32 select(mask m, f32 a, f32 b) { return m ? a : b; }
 inline f32 where(mask m, f32 a) { return (f32)((i32)a & m); }
 inline i32 add_where(i32 k, mask m, i32 s) { return k + (s & m); }
 inline i32 where(mask m, i32 a) { return a & m; }
+inline f32 where_not(mask m, f32 a) { return (f32)((i32)a & ~m); }
+inline f32 subtract_where(f32 a, mask m, f32 b) { return a - where(m, b); }
+inline mask at_most_where(mask m, f32 a, f32 b) { return m & (a <= b); }
+inline mask at_least_where(mask m, f32 a, f32 b) { return m & (a >= b); }
 inline uint32_t bits(mask m) {
 #if defined(__AVX2__)
     return uint32_t(_mm256_movemask_ps((__m256)m));
@@ -85,6 +95,14 @@ inline f32 max(f32 a, f32 b) { return a > b ? a : b; }
 inline i32 min(i32 a, i32 b) { return a < b ? a : b; }
 inline i32 max(i32 a, i32 b) { return a > b ? a : b; }
 #endif
+// Bits of the i-th vector among those of all, 4 to 16 of them.
+inline void put_bits(uint8_t *all, int i, uint32_t bits) {
+    if constexpr (W == 16) {
+        const uint16_t both = uint16_t(bits);
+        std::memcpy(all + 2 * i, &both, 2);
+    } else
+        all[i * W / 8] |= uint8_t(bits << (i * W % 8));
+}
 inline f32 positive(f32 a) { return max(a, f32{}); }
 // Beyond 16 bits a sum starts again from the other end.
 inline i16 plus(i16 a, i16 b) {
@@ -94,7 +112,18 @@ inline i16 plus(i16 a, i16 b) {
 inline f32 plus(f32 a, f32 b) { return a + b; }
 inline i16 positive(i16 a) { return a > i16{} ? a : i16{}; }
 inline f32 floats(i32 x) { return __builtin_convertvector(x, f32); }
+// Compilers widen in two halves where one instruction does.
+#if defined(__AVX512BW__)
+inline f32 charges(const int16_t *p) {
+    return (f32)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p))));
+}
+#elif defined(__AVX2__)
+inline f32 charges(const int16_t *p) {
+    return (f32)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))));
+}
+#else
 inline f32 charges(const int16_t *p) { return floats(__builtin_convertvector(load<half16>(p), i32)); }
+#endif
 inline f32 charges(const int32_t *p) { return floats(load<i32>(p)); }
 inline f32 charges(const float *p) { return load<f32>(p); }
 
@@ -114,7 +143,7 @@ inline float most(f32 a) {
     return s;
 }
 
-// table[index] of each lane; N is the size of the table, 1, 16, 32 or 64, or 0 for any.
+// table[index] of each lane; N is the size of the table, 1, 16, 32, 64 or 128, or 0 for any.
 template <int N>
 inline f32 lookup(const float *table, i32 index) {
     if constexpr (N == 1) return splat(table[0]);
@@ -124,8 +153,13 @@ inline f32 lookup(const float *table, i32 index) {
     if constexpr (N == 16) return (f32)_mm512_permutexvar_ps(k, _mm512_loadu_ps(table));
     __m512 low = _mm512_permutex2var_ps(_mm512_loadu_ps(table), k, _mm512_loadu_ps(table + 16));
     if constexpr (N == 32) return (f32)low;
+    const auto odd = _mm512_test_epi32_mask(k, _mm512_set1_epi32(32));
     __m512 high = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 32), k, _mm512_loadu_ps(table + 48));
-    return (f32)_mm512_mask_blend_ps(_mm512_test_epi32_mask(k, _mm512_set1_epi32(32)), low, high);
+    low = _mm512_mask_blend_ps(odd, low, high);
+    if constexpr (N == 64) return (f32)low;
+    __m512 third = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 64), k, _mm512_loadu_ps(table + 80));
+    high = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 96), k, _mm512_loadu_ps(table + 112));
+    return (f32)_mm512_mask_blend_ps(_mm512_test_epi32_mask(k, _mm512_set1_epi32(64)), low, _mm512_mask_blend_ps(odd, third, high));
 #else
     f32 out{};
     for (int l = 0; l < W; l++) out[l] = table[index[l]];
@@ -157,6 +191,15 @@ inline void transpose(__m512 r[8]) {
 }
 #endif
 
+// Compilers would read a vector from memory again for each use, or move it about in registers.
+template <class V>
+inline void in_register(V &v) {
+#if defined(__AVX2__)
+    __asm__("" : "+v"(v));
+#else
+    (void)v;
+#endif
+}
 // Compilers would take vectors apart with shuffles rather than read their lanes from memory, at several times the cost.
 inline void in_memory() { __asm__ volatile("" : : : "memory"); }
 

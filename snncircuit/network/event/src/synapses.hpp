@@ -1,5 +1,7 @@
 // Charges: the sums of the weight rows that spikes meet, excitatory and inhibitory apart from one load of each weight.
 #pragma once
+#include <type_traits>
+
 #include "spikes.hpp"
 
 namespace snn {
@@ -16,28 +18,52 @@ struct VectorOf<float> {
     using type = f32;
 };
 
-// Adds n rows to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long.
+template <bool Two, class V>
+inline void add_one(V w, V &exc, V &net) {
+    if (Two) in_register(w);
+    net = plus(net, w);
+    in_register(net);
+    if (!Two) return;
+    exc = plus(exc, positive(w));
+    in_register(exc);
+}
+
+// Adds n rows to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Kept rows in turn go to sums
+// of their own, since a vector's sum waits for the one before.
 template <int N, bool Two, class T>
 inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T *exc, T *net) {
     using V = typename VectorOf<T>::type;
-    constexpr int L = int(sizeof(V) / sizeof(T));
-    V e[N], s[N];
+    constexpr int L = int(sizeof(V) / sizeof(T)), Turns = std::is_same_v<T, float> ? 1 : kRegisters / ((Two ? 2 : 1) * N) > 4 ? 4 : 2;
+    V e[Turns][N], s[Turns][N];
+#pragma GCC unroll 16
     for (int j = 0; j < N; j++) {
-        s[j] = load<V>(net + j * L);
-        if (Two) e[j] = load<V>(exc + j * L);
+        s[0][j] = load<V>(net + j * L);
+        if (Two) e[0][j] = load<V>(exc + j * L);
+#pragma GCC unroll 8
+        for (int u = 1; u < Turns; u++) s[u][j] = e[u][j] = V{};
     }
-    for (int i = 0; i < n; i++) {
+    int i = 0;
+    for (; i + Turns <= n; i += Turns)
+#pragma GCC unroll 8
+        for (int u = 0; u < Turns; u++) {
+            const T *row = weights + int64_t(rows[i + u]) * stride;
+#pragma GCC unroll 16
+            for (int j = 0; j < N; j++) add_one<Two>(load<V>(row + j * L), e[u][j], s[u][j]);
+        }
+    for (; i < n; i++) {
         const T *row = weights + int64_t(rows[i]) * stride;
 #pragma GCC unroll 16
-        for (int j = 0; j < N; j++) {
-            const V w = load<V>(row + j * L);
-            s[j] = plus(s[j], w);
-            if (Two) e[j] = plus(e[j], positive(w));
-        }
+        for (int j = 0; j < N; j++) add_one<Two>(load<V>(row + j * L), e[0][j], s[0][j]);
     }
+#pragma GCC unroll 16
     for (int j = 0; j < N; j++) {
-        store(net + j * L, s[j]);
-        if (Two) store(exc + j * L, e[j]);
+#pragma GCC unroll 8
+        for (int u = 1; u < Turns; u++) {
+            s[0][j] = plus(s[0][j], s[u][j]);
+            if (Two) e[0][j] = plus(e[0][j], e[u][j]);
+        }
+        store(net + j * L, s[0][j]);
+        if (Two) store(exc + j * L, e[0][j]);
     }
 }
 

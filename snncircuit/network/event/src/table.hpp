@@ -1,8 +1,11 @@
 // A transfer table as the kernel reads it.
 #pragma once
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "arrays.hpp"
@@ -13,13 +16,15 @@ namespace snn {
 // A table with what its pointers point to.
 struct OwnedTable {
     Table table{};
-    std::vector<std::vector<float>> floats;
+    std::vector<Array<float>> floats;
     std::vector<int32_t> first, last;
+    std::unique_ptr<Profile> as_profile;
     int64_t n_rows = 0;
 
-    const float *keep(std::vector<float> values) {
-        floats.push_back(std::move(values));
-        return floats.back().data();
+    const float *keep(const std::vector<float> &values) {  // from a cache line on, so that no vector and no row lies on two
+        floats.emplace_back(values.size());
+        std::copy(values.begin(), values.end(), floats.back().get());
+        return floats.back().get();
     }
     // Nodes for bisection and the inverse distances between them.
     Axis axis(const In<float, 1> &nodes, const char *what, int32_t &n) {
@@ -35,7 +40,7 @@ struct OwnedTable {
             at[i] = nodes.data()[i];
             inverse[i] = 1.0f / step;
         }
-        return {keep(std::move(at)), keep(std::move(inverse)), int32_t(size)};
+        return {keep(at), keep(inverse), int32_t(size)};
     }
     static int32_t bits_for(int32_t cells) {
         int32_t b = 0;
@@ -43,7 +48,8 @@ struct OwnedTable {
         return b;
     }
     OwnedTable(const In<float, 1> &start, const In<float, 1> &common, const In<float, 1> &node, const In<int32_t, 1> &first_cell,
-               const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures) {
+               const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures,
+               bool profile) {
         table.start = axis(start, "start", table.n_start);
         table.common = axis(common, "common", table.n_common);
         table.node = axis(node, "node", table.n_nodes);
@@ -54,7 +60,7 @@ struct OwnedTable {
         n_rows = columns << table.shift_node;
         expect(n_rows < (int64_t(1) << 26), "table: expected fewer cells");
         table.n_rows = int32_t(n_rows);
-        table.columns = int32_t(std::max<int64_t>(64, columns));
+        table.columns = int32_t(std::max<int64_t>(128, columns));
         table.n_edges = int32_t(edge.shape(0));
         expect(
             edge.shape(0) >= 1 && edge.shape(0) <= size_t(kMaxPlanes) && edge.shape(1) == 4 && int64_t(edge.shape(2)) == starts * commons,
@@ -71,8 +77,8 @@ struct OwnedTable {
                 std::memcpy(cells.data() + (column << table.shift_node) * 8, rows.data() + from * nodes * 8,
                             size_t(nodes) * 8 * sizeof(float));
             }
-        table.edge = keep(std::move(edges));
-        table.rows = keep(std::move(cells));
+        table.edge = keep(edges);
+        table.rows = keep(cells);
         expect(int64_t(first_cell.shape(0)) == table.n_edges + 1 && first_cell.shape(0) == last_cell.shape(0),
                "first, last: expected one for each spike count");
         first.assign(64, 0);
@@ -90,6 +96,32 @@ struct OwnedTable {
         const float *f = figures.data();
         table.gain_inh = f[0], table.net_exc = f[1], table.net_inh = f[2], table.v_low = f[3], table.v_high = f[4];
         table.common_high = f[5], table.reach_low = f[6], table.reach_high = f[7];
+        if (profile && table.even && table.n_nodes <= ProfileVisits::kCells + 1 && table.n_edges == 1) hold_profile();
+    }
+    // The same table as a Profile.
+    void hold_profile() {
+        constexpr double kPlace = 1 << 20;
+        as_profile = std::make_unique<Profile>();
+        Profile &p = *as_profile;
+        const auto set = [](float pair[2], double a, double b) { pair[0] = float(a), pair[1] = float(b); };
+        set(p.start, table.start.node[0], table.start.inverse[0]);
+        set(p.common, table.common.node[0], table.common.inverse[0]);
+        for (int i = 0; i < 4; i++) p.edge[i] = table.edge[i * table.columns];
+        for (int n = 0; n < 2; n++) {
+            const double scale = table.even_inverse[n] * kPlace;
+            p.scale[n] = float(scale);
+            p.offset[n] = float(first[size_t(n)] * kPlace - table.even_low[n] * scale);
+            p.first[n] = float(first[size_t(n)] * kPlace);
+            p.last[n] = std::nextafter(float((last[size_t(n)] + 1) * kPlace), 0.0f);
+            p.per_start[n] = table.rows[first[size_t(n)] * 8 + 2];
+            p.per_common[n] = table.rows[first[size_t(n)] * 8 + 1];
+        }
+        p.reach_low = table.reach_low, p.reach_high = table.reach_high;
+        for (int64_t k = 0; k < table.n_nodes - 1; k++) {
+            p.value[k] = table.rows[k * 8];
+            p.slope[k] = float(double(table.rows[k * 8 + 4]) / kPlace);
+        }
+        table.profile = &p;
     }
     void find_even(const In<float, 1> &node) {
         std::vector<float> low(64, 0.0f), inverse(64, 0.0f);
@@ -102,8 +134,8 @@ struct OwnedTable {
             low[size_t(n)] = float(double(at[0]) - 64.0 * n);
             inverse[size_t(n)] = float(1.0 / apart);
         }
-        table.even_low = keep(std::move(low));
-        table.even_inverse = keep(std::move(inverse));
+        table.even_low = keep(low);
+        table.even_inverse = keep(inverse);
     }
     int64_t cells() const { return int64_t(table.n_start - 1) * (table.n_common - 1) * (table.n_nodes - 1); }
     // Adds visits by row to visits by cell.
@@ -112,6 +144,19 @@ struct OwnedTable {
             for (int64_t c = 0; c < table.n_common - 1; c++)
                 for (int64_t k = 0; k < (table.n_nodes - 1) * 8; k++)
                     *out++ += double(visits[size_t(((v << table.shift_start | c) << table.shift_node) * 8 + k)]) * unit;
+    }
+    // The same of a profile's visits. Where along start and common charge is known of all steps of a spike count together and stands in
+    // the first of its cells.
+    void add_profile(const ProfileVisits &visits, const std::array<int64_t, 4> &along, double unit, double *out) const {
+        for (int64_t k = 0; k < table.n_nodes - 1; k++) {
+            out[k * 8] += double(visits.visits[k]);
+            out[k * 8 + 4] += double(visits.places[k] - (visits.visits[k] * k << ProfileVisits::kShift)) * unit;
+        }
+        for (int n = 0; n < 2; n++) {
+            double *row = out + first[size_t(n)] * 8;
+            row[1] += double(n ? along[3] : along[1] - along[3]) * unit;
+            row[2] += double(n ? along[2] : along[0] - along[2]) * unit;
+        }
     }
 };
 

@@ -7,7 +7,7 @@ namespace snn {
 
 constexpr int kPad = 32;       // lanes of a row of weights are a multiple of this
 constexpr int kMaxPlanes = 8;  // most spikes of a neuron in one step
-constexpr size_t kCopies = 8;  // of a table's visits, added to in turn
+constexpr size_t kCopies = 4;  // of a table's visits, added to in turn
 
 // Consecutive input positions of one strip, `unit0` to `unit1` (units of `Layer::unit` positions), that meet consecutive rows of weights.
 struct Segment {
@@ -29,10 +29,54 @@ struct Axis {
     int32_t size;
 };
 
+// A table of one function of the overdrive on evenly spaced nodes, 128 cells at most, plus something linear in start and common charge; one
+// spike a step at most. Pairs are those of no spike and of one. A place along the nodes counts cells in units of 2^-20.
+struct Profile {
+    float start[2], common[2];                      // first node, 1 / distance to the last
+    float edge[4];                                  // coefficients of 1, fc, fv, fv fc
+    float scale[2], offset[2], first[2], last[2];   // place of an overdrive y: y * scale + offset, within first and last
+    float per_start[2], per_common[2];              // residual of fv and of fc
+    float reach_low, reach_high;
+    alignas(64) float value[128], slope[128];       // residual at the node below, and of a unit beyond
+};
+
+// How often the cells of a profile were visited, and at which places, in units of 2^-20 cells.
+struct ProfileVisits {
+    static constexpr int kCells = 128, kCopies = 8, kShift = 20, kCount = 48;
+    static constexpr int64_t kFull = 1 << 16;             // visits that a number holds
+    alignas(64) uint64_t slot[kCopies][kCells + 16];      // visits << kCount | sum of their places; a row apart, lest copies share sets
+    int64_t visits[kCells], places[kCells];               // those that are settled
+    double along[4];                                      // sums of fv and fc of all steps, of steps with a spike
+    int64_t since;
+    // Neighbours, which often meet the same cell, add to different copies, so that they need not wait for each other.
+    void add(const uint32_t *place, int n) {
+        constexpr uint64_t once = uint64_t(1) << kCount;
+        int i = 0;
+        for (; i + kCopies <= n; i += kCopies)
+#pragma GCC unroll 8
+            for (int k = 0; k < kCopies; k++) slot[k][place[i + k] >> kShift] += once + place[i + k];
+        for (int k = 0; i + k < n; k++) slot[k][place[i + k] >> kShift] += once + place[i + k];
+    }
+    // To be called before as many as kFull steps are added.
+    void settle() {
+        for (auto &copy : slot)
+            for (int k = 0; k < kCells; k++) {
+                visits[k] += int64_t(copy[k] >> kCount);
+                places[k] += int64_t(copy[k] & ((uint64_t(1) << kCount) - 1));
+                copy[k] = 0;
+            }
+        since = 0;
+    }
+    void room_for(int64_t steps) {
+        if (since + steps >= kFull) settle();
+        since += steps;
+    }
+};
+
 // A transfer table; axes and meaning as in snncircuit.table, overdrive + 64 for each spike along `node`. The cell (kv, kc, k) is column
 // kv << shift_start | kc, and row column << shift_node | k.
 struct Table {
-    int32_t n_start, n_common, n_nodes, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 64 at least
+    int32_t n_start, n_common, n_nodes, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 128 at least
     Axis start, common, node;
     const int32_t *first, *last;           // [64], first and last cell along node of each spike count
     const float *even_low, *even_inverse;  // [64], first node and 1 / distance of nodes of each count, where `even`
@@ -40,6 +84,7 @@ struct Table {
     const float *edge;  // [n_edges][4][columns], coefficients of 1, fc, fv, fv fc
     const float *rows;  // [n_rows][8], coefficients of 1, fc, fv, fv fc and of fy times these
     float gain_inh, net_exc, net_inh, v_low, v_high, common_high, reach_low, reach_high;
+    const Profile *profile;  // null: it is none
 };
 
 // What sets each neuron apart from that of the table, see snncircuit.neuron.variation; arrays of [neurons + 96].
@@ -84,6 +129,7 @@ struct State {
     uint32_t *counts;  // [neurons + 64]
     uint64_t *bits;    // [planes_out][chunk][words], spikes of this chunk
     float *occupancy;  // [copies][cells][8] or null
+    ProfileVisits *visits;  // or null
     Sums *sums;
     float *trace;  // [4][chunk][neurons + 64]: q_exc, q_inh, v_mem, spikes; or null
 };
