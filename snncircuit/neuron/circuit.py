@@ -66,6 +66,7 @@ class CircuitNeuron:
         self._start = torch.tensor(table.start, dtype=dtype)
         self._common = torch.tensor(table.q_common, dtype=dtype)
         self._edge = torch.tensor(table.edge, dtype=dtype).flatten(1)
+        self._overdrive = torch.tensor(table.overdrive, dtype=dtype)
         self._nodes = torch.as_tensor(table.overdrive + _FAR * table.count, dtype=dtype)
         self._residual = torch.tensor(table.residual, dtype=dtype).flatten()
         self._reach = float(table.overdrive[0]), float(table.overdrive[-1])
@@ -156,11 +157,10 @@ class CircuitNeuron:
     ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
         """Node below each overdrive on the common axis and the fraction of the way to the next, within the sheet of its count."""
         count = spikes.long()
-        place = y + _FAR * spikes
-        node = torch.bucketize(place, self._nodes, right=True) - 1
+        node = torch.bucketize(y + _FAR * spikes, self._nodes, right=True) - 1
         node = torch.minimum(torch.maximum(node, self._first[count]), self._last[count])
-        low = self._nodes[node]
-        return node, ((place - low) / (self._nodes[node + 1] - low)).clamp(0, 1)
+        low = self._overdrive[node]
+        return node, ((y - low) / (self._overdrive[node + 1] - low)).clamp(0, 1)
 
 
 def _bracket(

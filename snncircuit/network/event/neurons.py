@@ -23,7 +23,6 @@ from snncircuit.table import OperatingTable
 
 MOST_SPIKES = 8
 """Of one neuron in one step."""
-_APART = 64.0  # between the overdrives of two spike counts on the common axis of nodes, as in src/neurons.hpp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def _kernel_table(table: OperatingTable, rows: NDArray[np.float64]) -> _kernel.T
     return _kernel.Table(
         start=_floats(table.start),
         common=_floats(table.q_common),
-        node=_floats(table.overdrive + _APART * table.count),
+        node=_floats(table.overdrive),
         first=np.array([p.start for p in sheets], dtype=np.int32),
         last=np.array([p.stop - 2 for p in sheets], dtype=np.int32),
         edge=_floats(edge.reshape(edge.shape[0], 4, -1)),

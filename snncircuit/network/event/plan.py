@@ -32,7 +32,7 @@ from snncircuit.network.layers import Convolution, Dense, Pool, Synapses, Transp
 
 LANES = 32
 """Rows of weights are padded to a multiple of this."""
-TILE = 256
+TILE = 768
 """About as many neurons are updated together."""
 LARGEST = 32767
 """Largest sum of a line, in units of the grid."""

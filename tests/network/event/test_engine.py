@@ -75,7 +75,8 @@ def assert_same_energies(neuron: Neuron, one: Tally, other: Tally) -> None:
     assert expected.keys() == found.keys()
     for supply, terms in expected.items():
         largest = max(abs(joule) for joule in terms.values())
-        assert found[supply] == pytest.approx(terms, abs=1e-5 * largest)
+        # Cells beside the firing edge are 1e-3 wide and steep: a membrane that differs by its last bit moves a visit by 1e-4 there.
+        assert found[supply] == pytest.approx(terms, abs=2e-5 * largest)
 
 
 @settings(max_examples=40)

@@ -33,7 +33,7 @@ def table(**changes: Any) -> Arguments:
     return {
         "start": np.linspace(-2, 2, starts, dtype=np.float32),
         "common": np.linspace(0, 3, commons, dtype=np.float32),
-        "node": np.array([-6, -3, -1, -0.1, 64, 65, 67], np.float32),
+        "node": np.array([-6, -3, -1, -0.1, 0, 1, 3], np.float32),
         "first": np.array([0, 4], np.int32),
         "last": np.array([2, 5], np.int32),
         "edge": edge,
@@ -48,7 +48,7 @@ def profile(**changes: Any) -> Arguments:
         table(
             start=np.array([-2, 2], np.float32),
             common=np.array([0, 3], np.float32),
-            node=np.array([-6, -4, -2, 0, 64, 65, 66], np.float32),
+            node=np.array([-6, -4, -2, 0, 0, 1, 2], np.float32),
             edge=np.ones((1, 4, 1), np.float32),
             rows=np.zeros((6, 8), np.float32),
             profile=True,

@@ -11,15 +11,51 @@
 namespace snn {
 namespace {
 
-// Charges of one site in all steps of the chunk. Whole numbers: one spike of each input at most, else a sum might overflow T.
 template <bool Two, class T>
-void site_charges(const Layer &layer, int site, int steps, Inputs &inputs, T *exc, T *net, int64_t stride, const Scratch &scratch) {
+void start_charges(const Layer &layer, int site, int steps, T *exc, T *net, int64_t stride) {
     const int64_t first = int64_t(site) * layer.lanes;
     const T *bias_exc = static_cast<const T *>(layer.exc) + first, *bias_net = static_cast<const T *>(layer.net) + first;
     for (int t = 0; t < steps; t++) {
         std::memcpy(net + t * stride, bias_net, size_t(layer.padded) * sizeof(T));
         if (Two) std::memcpy(exc + t * stride, bias_exc, size_t(layer.padded) * sizeof(T));
     }
+}
+
+// Charges of a tile's sites in all steps of the chunk, where segments are long: the same segment and lanes of one site after the other, so
+// that their weights stay in the cache. Inputs spike once a step. What a row has beyond its lanes is zero and changes no neighbour.
+template <bool Two, class T>
+void tile_charges(const Layer &layer, int site, int sites, int steps, Inputs &inputs, T *exc, T *net, int64_t stride) {
+    for (int i = 0; i < sites; i++) start_charges<Two>(layer, site + i, steps, exc + i * layer.lanes, net + i * layer.lanes, stride);
+    const auto segments = [&](int of) { return layer.block_segments[layer.site_blocks[of]]; };
+    int most = 0;
+    for (int i = 0; i < sites; i++) {
+        const int n = segments(site + i + 1) - segments(site + i);
+        for (int k = 0; k < n; k++) inputs.need(layer.segments[segments(site + i) + k].strip);
+        most = n > most ? n : most;
+    }
+    for (int k = 0; k < most; k++)
+        for (int64_t lane = 0; lane < layer.padded; lane += layer.width) {
+            const int64_t width = layer.padded - lane < layer.width ? layer.padded - lane : layer.width;
+            const T *weights = static_cast<const T *>(layer.weights) + lane * layer.rows;
+            for (int i = 0; i < sites; i++) {
+                const int number = segments(site + i) + k;
+                if (number >= segments(site + i + 1)) continue;
+                const Segment &segment = layer.segments[number];
+                const int64_t shift = layer.segment_row[number] - int64_t(segment.unit0) * layer.unit;
+                T *const e = exc + i * layer.lanes + lane, *const s = net + i * layer.lanes + lane;
+                for (int t = 0; t < steps; t++) {
+                    int n;
+                    const uint16_t *positions = inputs.positions(segment, t, n);
+                    if (n) add_lanes<Two>(weights, width, shift, positions, n, e + t * stride, s + t * stride);
+                }
+            }
+        }
+}
+
+// Charges of one site in all steps of the chunk. Whole numbers: one spike of each input at most, else a sum might overflow T.
+template <bool Two, class T>
+void site_charges(const Layer &layer, int site, int steps, Inputs &inputs, T *exc, T *net, int64_t stride, const Scratch &scratch) {
+    start_charges<Two>(layer, site, steps, exc, net, stride);
     for (int b = layer.site_blocks[site]; b < layer.site_blocks[site + 1]; b++) {
         const RowBlock block = inputs.block(b);
         for (int plane = 0; plane < layer.planes_in; plane++) {
@@ -84,6 +120,15 @@ void run(const Layer &layer, const uint64_t *bits, int64_t words, int capacity, 
             advance<Neuron>(layer, n, steps, capacity, fixed_exc, fixed_net, 0, first, state);
             continue;
         }
+        if constexpr (sizeof(T) == sizeof(S))
+            if (layer.long_segments && layer.planes_in == 1) {
+                if (two)
+                    tile_charges<true>(layer, site, sites, steps, inputs, exc, net, stride);
+                else
+                    tile_charges<false>(layer, site, sites, steps, inputs, exc, net, stride);
+                advance<Neuron>(layer, n, steps, capacity, exc, net, stride, first, state);
+                continue;
+            }
         for (int i = 0; i < sites; i++) {
             S *e = exc + i * layer.lanes, *s = net + i * layer.lanes;
             if constexpr (sizeof(T) == sizeof(S)) {

@@ -64,6 +64,12 @@ struct IdealStep {
     }
 };
 
+// Neurons within the measured range of their table.
+inline mask within(const Table &t, f32 v_mem, f32 net, f32 common) {
+    const mask above = at_least_where(at_least(v_mem, splat(t.v_low)), net, splat(-t.net_inh));
+    return at_most_where(at_most_where(at_most_where(above, net, splat(t.net_exc)), v_mem, splat(t.v_high)), common, splat(t.common_high));
+}
+
 // snncircuit.lookup.step on vectors, stage by stage over the block: a neuron's step is one long chain of look-ups that wait for each
 // other, so the processor is kept busy by other neurons. Starts, Commons, Nodes: cells along each axis that a table has at most, for
 // look-ups in registers; 0 for any number. Nodes of 1: they are evenly spaced for each spike count.
@@ -97,6 +103,8 @@ struct TableStep {
     inline void operator()(Block &b, Running &sums) const {
         const f32 one = splat(1.0f);
         const int vectors = b.vectors();
+        f32 clipped = sums.clipped;
+        int64_t outside = 0;
         f32 fv[kVectors], fc[kVectors], x[kVectors], y[kVectors];
         i32 column[kVectors];
         alignas(64) i32 row[kVectors];
@@ -108,10 +116,8 @@ struct TableStep {
             fv[i] = fraction(v, lookup<entries(Starts)>(t.start.node, kv), lookup<entries(Starts)>(t.start.inverse, kv));
             fc[i] = fraction(common, lookup<entries(Commons)>(t.common.node, kc), lookup<entries(Commons)>(t.common.inverse, kc));
             column[i] = (kv << t.shift_start) + kc;
-            uint32_t outside = bits(above(common, splat(t.common_high))) | bits(above(net, splat(t.net_exc))) |
-                               bits(above(-net, splat(t.net_inh))) | bits(above(v, splat(t.v_high))) | bits(above(splat(t.v_low), v));
-            if (!b.whole(i)) outside &= bits(b.alive(i));
-            sums.outside += __builtin_popcount(outside);
+            const uint32_t beyond = bits(b.alive(i)) & ~bits(within(t, v, net, common));
+            if (beyond) outside += __builtin_popcount(beyond);
         }
         for (int i = 0; i < vectors; i++) {
             const f32 vc = fv[i] * fc[i];
@@ -147,29 +153,22 @@ struct TableStep {
             } else {
                 const f32 place = y[i] + 64.0f * b.spikes[i];
                 k = min(max(below<Nodes>(t.node, place), first), last);
-                y[i] = fraction(place, lookup<Nodes>(t.node.node, k), lookup<Nodes>(t.node.inverse, k));
+                y[i] = fraction(y[i], lookup<Nodes>(t.overdrive, k), lookup<Nodes>(t.node.inverse, k));
             }
             row[i] = ((column[i] << t.shift_node) + k) << 3;
         }
         in_memory();
         const uint32_t *rows = reinterpret_cast<const uint32_t *>(row);
         for (int i = 0; i < vectors; i++) {
-            const f32 vc = fv[i] * fc[i];
-            f32 a[8];
-            load_rows(t.rows, rows + i * W, a);
-            const f32 residual = a[0] + fc[i] * a[1] + fv[i] * a[2] + vc * a[3] + y[i] * (a[4] + fc[i] * a[5] + fv[i] * a[6] + vc * a[7]);
-            b.v_mem[i] = x[i] - b.spikes[i] + residual;
-            f32 lost = select(above(b.spikes[i], f32{}), f32{}, positive(residual));
-            if (!b.whole(i)) lost = where(b.alive(i), lost);
-            sums.clipped += lost;
-        }
-        for (int i = 0; i < vectors; i++) {
             const f32 vc = fv[i] * fc[i], fy = y[i];
             f32 m[8] = {one, fc[i], fv[i], vc, fy, fc[i] * fy, fv[i] * fy, vc * fy};
             if (!b.whole(i))
                 for (f32 &each : m) each = where(b.alive(i), each);
-            add_rows(occupancy, apart, rows + i * W, m);
+            const f32 residual = meet_rows(t.rows, occupancy, apart, rows + i * W, m);
+            b.v_mem[i] = x[i] - b.spikes[i] + residual;
+            clipped += select(above(b.spikes[i], f32{}), f32{}, positive(residual));
         }
+        sums.clipped = clipped, sums.outside += outside;
     }
 };
 

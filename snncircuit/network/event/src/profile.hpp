@@ -9,11 +9,9 @@ namespace {
 // snncircuit.lookup.step for a profile. Places along the nodes are whole numbers of 2^-20 cells.
 struct ProfileNeuron {
     static constexpr int kShift = 20;
+    const Table &t;
     const Profile &p;
-    const f32 gain_inh, v_low, v_high, common_high, net_exc, net_inh;
-    explicit ProfileNeuron(const Table &t)
-        : p(*t.profile), gain_inh(splat(t.gain_inh)), v_low(splat(t.v_low)), v_high(splat(t.v_high)), common_high(splat(t.common_high)),
-          net_exc(splat(t.net_exc)), net_inh(splat(-t.net_inh)) {}
+    explicit ProfileNeuron(const Table &table) : t(table), p(*table.profile) {}
 
     static inline f32 fraction(f32 value, const float of[2]) {
         return min(positive((value - splat(of[0])) * splat(of[1])), splat(1.0f));
@@ -25,15 +23,13 @@ struct ProfileNeuron {
         i32 place;
         mask fires;
     };
-    inline Stage enter(f32 v, f32 exc, f32 received, f32 &fv, f32 &fc, mask &within) const {
-        const f32 inh = received * gain_inh, net = exc - inh, common = min(exc, inh);
-        within =
-            at_most_where(at_most_where(at_most_where(at_least_where(at_least(v, v_low), net, net_inh), net, net_exc), v, v_high), common,
-                          common_high);
+    inline Stage enter(f32 v, f32 exc, f32 received, f32 &fv, f32 &fc, mask &inside) const {
+        const f32 inh = received * t.gain_inh, net = exc - inh, common = min(exc, inh);
+        inside = within(t, v, net, common);
         fv = fraction(v, p.start), fc = fraction(common, p.common);
         const f32 vc = fv * fc;
         const f32 edge = splat(p.edge[0]) + fc * splat(p.edge[1]) + fv * splat(p.edge[2]) + vc * splat(p.edge[3]);
-        const f32 x = max(min(v + net, edge + splat(p.reach_high)), edge + splat(p.reach_low)), y = x - edge;
+        const f32 x = max(min(v + net, edge + splat(t.reach_high)), edge + splat(t.reach_low)), y = x - edge;
         const mask fires = at_least(y, f32{});
         const auto of = [&](const float pair[2]) { return select(fires, splat(pair[1]), splat(pair[0])); };
         // The last place of a sheet is a hair below its last node, so that it is in its last cell.
@@ -78,10 +74,10 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
                 store(state.trace + (capacity + t) * padded + k, h);
             }
             if (varied) enter(*varied, k, e, h, v[i]);
-            mask within;
-            at[i] = neuron.enter(v[i], e, h, fv, fc, within);
+            mask inside;
+            at[i] = neuron.enter(v[i], e, h, fv, fc, inside);
             const mask fires = at[i].fires, here = first_lanes(Whole ? W : n - i * W);
-            const uint32_t outside = bits(here) & ~bits(within);
+            const uint32_t outside = bits(here) & ~bits(inside);
             if (outside) sums.outside += __builtin_popcount(outside);
             if (!Whole) fv = where(here, fv), fc = where(here, fc);
             along[0] += fv, along[1] += fc;

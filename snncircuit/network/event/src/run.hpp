@@ -23,11 +23,15 @@ struct OwnedLayer {
     Array<char> site_blocks, block_segments, block_row, segments, exc, net;
     Array<char> weights;
     const OwnedTable *cells = nullptr;
+    std::vector<int64_t> segment_row;
     int64_t most_rows = 0;  // of a block
 };
 
+constexpr int64_t kLong = 160;  // positions of a segment, on average
+
 inline void check_segments(OwnedLayer &owned, int64_t rows) {
     Layer &l = owned.layer;
+    int64_t positions = 0;
     for (int s = 0; s < l.sites; s++) expect(l.site_blocks[s] <= l.site_blocks[s + 1], "site_blocks: expected ascending");
     const int blocks = l.site_blocks[l.sites];
     for (int b = 0; b < blocks; b++)  // all of them before any is followed
@@ -42,9 +46,13 @@ inline void check_segments(OwnedLayer &owned, int64_t rows) {
             expect(s.row >= 0 && s.row + n <= 65536 && l.block_row[b] >= 0 && l.block_row[b] <= rows - s.row - n,
                    "segments: expected rows of the weights, 65536 in a block at most");
             found += n;
+            owned.segment_row.push_back(l.block_row[b] + s.row);
         }
+        positions += found;
         owned.most_rows = std::max(owned.most_rows, found);
     }
+    l.segment_row = owned.segment_row.data();
+    l.long_segments = positions >= kLong * int64_t(owned.segment_row.size());
 }
 
 // A run and where its results go; arrays as in engine.py.

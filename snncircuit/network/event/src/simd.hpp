@@ -203,65 +203,58 @@ inline void in_register(V &v) {
 // Compilers would take vectors apart with shuffles rather than read their lanes from memory, at several times the cost.
 inline void in_memory() { __asm__ volatile("" : : : "memory"); }
 
-// Eight vectors from the eight consecutive floats at base + at[lane]: a transpose.
-inline void load_rows(const float *base, const uint32_t *at, f32 out[8]) {
+// Of each lane the sum of m[k] * of[at + k] over its eight k, in the order ((0 + 2) + (1 + 3)) + ((4 + 6) + (5 + 7)), and m[k] added to
+// tally[at + k]. Neighbouring lanes, which often meet the same row, add to different copies of all rows, `apart` floats from each other, so
+// that they need not wait for each other.
+inline f32 meet_rows(const float *of, float *tally, size_t apart, const uint32_t *at, const f32 m[8]) {
 #if defined(__AVX512BW__)
     __m512 r[8];
+    for (int j = 0; j < 8; j++) r[j] = (__m512)m[j];
+    transpose(r);  // lane j, and lane 8 + j in the upper half
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; j++)
-        r[j] = _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(_mm256_loadu_ps(base + at[j]))),
-                                                   _mm256_castps_pd(_mm256_loadu_ps(base + at[8 + j])), 1));
-    transpose(r);
-    for (int j = 0; j < 8; j++) out[j] = (f32)r[j];
-#elif defined(__AVX2__)
-    __m256 a[8], b[8];
-    for (int j = 0; j < 8; j++) a[j] = _mm256_loadu_ps(base + at[j]);
+    for (int j = 0; j < 8; j++) {
+        float *copy = tally + (j % int(kCopies)) * apart, *low = copy + at[j], *high = copy + at[8 + j];
+        const __m512 row = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_load_ps(of + at[j])), _mm256_load_ps(of + at[8 + j]), 1);
+        _mm256_store_ps(low, _mm256_add_ps(_mm256_load_ps(low), _mm512_castps512_ps256(r[j])));
+        _mm256_store_ps(high, _mm256_add_ps(_mm256_load_ps(high), _mm512_extractf32x8_ps(r[j], 1)));
+        r[j] = _mm512_mul_ps(row, r[j]);
+    }
+    __m512 pair[4], four[2];
+    for (int j = 0; j < 4; j++)
+        pair[j] = _mm512_add_ps(_mm512_unpacklo_ps(r[2 * j], r[2 * j + 1]), _mm512_unpackhi_ps(r[2 * j], r[2 * j + 1]));
+    for (int j = 0; j < 2; j++)
+        four[j] = _mm512_add_ps(_mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0x44), _mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0xEE));
+    const __m512 sum = _mm512_add_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x88), _mm512_shuffle_f32x4(four[0], four[1], 0xDD));
+    return (f32)_mm512_shuffle_f32x4(sum, sum, 0xD8);
+#else
+    f32 a[8];
+#if defined(__AVX2__)
+    __m256 r[8], b[8];
+    for (int j = 0; j < 8; j++) r[j] = _mm256_load_ps(of + at[j]);
     for (int j = 0; j < 8; j += 4) {
-        const __m256 p = _mm256_unpacklo_ps(a[j], a[j + 1]), q = _mm256_unpackhi_ps(a[j], a[j + 1]);
-        const __m256 r = _mm256_unpacklo_ps(a[j + 2], a[j + 3]), s = _mm256_unpackhi_ps(a[j + 2], a[j + 3]);
-        b[j + 0] = _mm256_shuffle_ps(p, r, 0x44);
-        b[j + 1] = _mm256_shuffle_ps(p, r, 0xEE);
-        b[j + 2] = _mm256_shuffle_ps(q, s, 0x44);
-        b[j + 3] = _mm256_shuffle_ps(q, s, 0xEE);
+        const __m256 p = _mm256_unpacklo_ps(r[j], r[j + 1]), q = _mm256_unpackhi_ps(r[j], r[j + 1]);
+        const __m256 s = _mm256_unpacklo_ps(r[j + 2], r[j + 3]), t = _mm256_unpackhi_ps(r[j + 2], r[j + 3]);
+        b[j + 0] = _mm256_shuffle_ps(p, s, 0x44);
+        b[j + 1] = _mm256_shuffle_ps(p, s, 0xEE);
+        b[j + 2] = _mm256_shuffle_ps(q, t, 0x44);
+        b[j + 3] = _mm256_shuffle_ps(q, t, 0xEE);
     }
     for (int j = 0; j < 4; j++) {
-        out[j] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x20);
-        out[j + 4] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x31);
+        a[j] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x20);
+        a[j + 4] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x31);
     }
 #else
     for (int j = 0; j < 8; j++) {
         f32 row{};
-        for (int l = 0; l < W; l++) row[l] = base[at[l] + uint32_t(j)];
-        out[j] = row;
+        for (int l = 0; l < W; l++) row[l] = of[at[l] + uint32_t(j)];
+        a[j] = row;
     }
 #endif
-}
-
-// The reverse: adds in[0..7][lane] to the eight floats at base + at[lane]. Neighbouring lanes, which often meet the same row, add to
-// different copies of all rows, `apart` floats from each other, so that they need not wait for each other.
-inline void add_rows(float *base, size_t apart, const uint32_t *at, const f32 in[8]) {
-#if defined(__AVX512BW__)
-    __m512 r[8];
-    alignas(64) float flat[8][16];
-    for (int j = 0; j < 8; j++) r[j] = (__m512)in[j];
-    transpose(r);
-    for (int j = 0; j < 8; j++) _mm512_store_ps(flat[j], r[j]);
-    in_memory();
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
-        float *row = base + (j % int(kCopies)) * apart + at[j];
-        _mm256_storeu_ps(row, _mm256_add_ps(_mm256_loadu_ps(row), _mm256_load_ps(flat[j])));
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) {
-        float *row = base + (j % int(kCopies)) * apart + at[8 + j];
-        _mm256_storeu_ps(row, _mm256_add_ps(_mm256_loadu_ps(row), _mm256_load_ps(flat[j] + 8)));
-    }
-#else
     float flat[8][W];
-    for (int j = 0; j < 8; j++) store(flat[j], in[j]);
+    for (int j = 0; j < 8; j++) store(flat[j], m[j]);
     for (int l = 0; l < W; l++)
-        for (int j = 0; j < 8; j++) base[size_t(l) % kCopies * apart + at[l] + size_t(j)] += flat[j][l];
+        for (int j = 0; j < 8; j++) tally[size_t(l) % kCopies * apart + at[l] + size_t(j)] += flat[j][l];
+    return ((m[0] * a[0] + m[2] * a[2]) + (m[1] * a[1] + m[3] * a[3])) + ((m[4] * a[4] + m[6] * a[6]) + (m[5] * a[5] + m[7] * a[7]));
 #endif
 }
 

@@ -73,9 +73,18 @@ class Inputs {
     RowBlock block(int b) {
         const RowBlock block{layer_.segments + layer_.block_segments[b], layer_.segments + layer_.block_segments[b + 1],
                              layer_.block_row[b]};
-        for (const Segment *s = block.from; s < block.to; s++)
-            if (!scratch_.built[s->strip]) list(s->strip);
+        for (const Segment *s = block.from; s < block.to; s++) need(s->strip);
         return block;
+    }
+    // Where the spikes of a segment of single spikes are in one step, and how many. Its strip is listed by then.
+    const uint16_t *positions(const Segment &s, int t, int &n) const {
+        const int64_t list = index(0, s.strip, t);
+        const uint16_t *r = rank(list);
+        n = r[s.unit1] - r[s.unit0];
+        return scratch_.lists + scratch_.begin[list] + r[s.unit0];
+    }
+    void need(int strip) {
+        if (!scratch_.built[strip]) list(strip);
     }
     // The weight rows that the spikes of one block meet in one step; their number.
     int rows(int plane, const RowBlock &block, int t, uint16_t *out) const {

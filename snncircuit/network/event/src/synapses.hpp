@@ -28,10 +28,10 @@ inline void add_one(V w, V &exc, V &net) {
     in_register(exc);
 }
 
-// Adds n rows to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Kept rows in turn go to sums
+// Adds n rows, numbered from `shift` on, to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Kept rows in turn go to sums
 // of their own, since a vector's sum waits for the one before.
 template <int N, bool Two, class T>
-inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T *exc, T *net) {
+inline void add(const T *weights, int64_t stride, int64_t shift, const uint16_t *rows, int n, T *exc, T *net) {
     using V = typename VectorOf<T>::type;
     constexpr int L = int(sizeof(V) / sizeof(T)), Turns = std::is_same_v<T, float> ? 1 : kRegisters / ((Two ? 2 : 1) * N) > 4 ? 4 : 2;
     V e[Turns][N], s[Turns][N];
@@ -46,12 +46,12 @@ inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T
     for (; i + Turns <= n; i += Turns)
 #pragma GCC unroll 8
         for (int u = 0; u < Turns; u++) {
-            const T *row = weights + int64_t(rows[i + u]) * stride;
+            const T *row = weights + (int64_t(rows[i + u]) + shift) * stride;
 #pragma GCC unroll 16
             for (int j = 0; j < N; j++) add_one<Two>(load<V>(row + j * L), e[u][j], s[u][j]);
         }
     for (; i < n; i++) {
-        const T *row = weights + int64_t(rows[i]) * stride;
+        const T *row = weights + (int64_t(rows[i]) + shift) * stride;
 #pragma GCC unroll 16
         for (int j = 0; j < N; j++) add_one<Two>(load<V>(row + j * L), e[0][j], s[0][j]);
     }
@@ -69,18 +69,18 @@ inline void add(const T *weights, int64_t stride, const uint16_t *rows, int n, T
 
 // The same for a number of vectors known only now, N at most.
 template <int N, bool Two, class T>
-inline void add_vectors(int vectors, const T *weights, int64_t stride, const uint16_t *rows, int n, T *exc, T *net) {
+inline void add_vectors(int vectors, const T *weights, int64_t stride, int64_t shift, const uint16_t *rows, int n, T *exc, T *net) {
     if constexpr (N > 1)
-        if (vectors < N) return add_vectors<N - 1, Two>(vectors, weights, stride, rows, n, exc, net);
-    add<N, Two>(weights, stride, rows, n, exc, net);
+        if (vectors < N) return add_vectors<N - 1, Two>(vectors, weights, stride, shift, rows, n, exc, net);
+    add<N, Two>(weights, stride, shift, rows, n, exc, net);
 }
 
 // The same for any number of lanes up to a block of them.
 template <bool Two, class T>
-inline void add_lanes(const T *weights, int64_t width, const uint16_t *rows, int n, T *exc, T *net) {
+inline void add_lanes(const T *weights, int64_t width, int64_t shift, const uint16_t *rows, int n, T *exc, T *net) {
     constexpr int L = int(sizeof(typename VectorOf<T>::type) / sizeof(T)), Most = Two && W < 16 ? 6 : 8;
     for (int64_t lane = 0; lane < width; lane += Most * L)
-        add_vectors<Most, Two>(int((width - lane) / L), weights + lane, width, rows, n, exc + lane, net + lane);
+        add_vectors<Most, Two>(int((width - lane) / L), weights + lane, width, shift, rows, n, exc + lane, net + lane);
 }
 
 // Adds what the spikes of a block of rows bring in every step, `begin` saying where the rows of each step are. One block of lanes after
@@ -93,7 +93,7 @@ inline void add_steps(const Layer &layer, int64_t first_row, int steps, const ui
         const T *weights = static_cast<const T *>(layer.weights) + lane * layer.rows + first_row * width;
         for (int t = 0; t < steps; t++) {
             const int n = int(begin[t + 1] - begin[t]);
-            if (n) add_lanes<Two>(weights, width, rows + begin[t], n, exc + t * stride + lane, net + t * stride + lane);
+            if (n) add_lanes<Two>(weights, width, 0, rows + begin[t], n, exc + t * stride + lane, net + t * stride + lane);
         }
     }
 }

@@ -27,17 +27,17 @@ struct OwnedTable {
         return floats.back().get();
     }
     // Nodes for bisection and the inverse distances between them.
-    Axis axis(const In<float, 1> &nodes, const char *what, int32_t &n) {
-        expect(nodes.shape(0) >= 2 && nodes.shape(0) < (1u << 16), std::string(what) + ": expected 2 to 65535 nodes");
-        n = int32_t(nodes.shape(0));
+    Axis axis(const std::vector<float> &nodes, const char *what, int32_t &n) {
+        expect(nodes.size() >= 2 && nodes.size() < (1u << 16), std::string(what) + ": expected 2 to 65535 nodes");
+        n = int32_t(nodes.size());
         size_t size = 64;
         while (size < size_t(n)) size *= 2;
         std::vector<float> at(2 * size, std::numeric_limits<float>::infinity()), inverse(2 * size, 0.0f);
         for (size_t i = 0; i + 1 < size_t(n); i++) {
-            const float step = nodes.data()[i + 1] - nodes.data()[i];
-            expect(std::isfinite(nodes.data()[i]) && std::isfinite(step) && step > 0,
+            const float step = nodes[i + 1] - nodes[i];
+            expect(std::isfinite(nodes[i]) && std::isfinite(step) && step > 0,
                    std::string(what) + ": expected finite, ascending nodes");
-            at[i] = nodes.data()[i];
+            at[i] = nodes[i];
             inverse[i] = 1.0f / step;
         }
         return {keep(at), keep(inverse), int32_t(size)};
@@ -50,9 +50,10 @@ struct OwnedTable {
     OwnedTable(const In<float, 1> &start, const In<float, 1> &common, const In<float, 1> &node, const In<int32_t, 1> &first_cell,
                const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures,
                bool profile) {
-        table.start = axis(start, "start", table.n_start);
-        table.common = axis(common, "common", table.n_common);
-        table.node = axis(node, "node", table.n_nodes);
+        const auto list = [](const In<float, 1> &values) { return std::vector<float>(values.data(), values.data() + values.size()); };
+        table.start = axis(list(start), "start", table.n_start);
+        table.common = axis(list(common), "common", table.n_common);
+        hold_nodes(list(node), first_cell, last_cell, edge.shape(0));
         table.shift_start = std::max(3, bits_for(table.n_common - 1));
         table.shift_node = bits_for(table.n_nodes - 1);
         const int64_t starts = table.n_start - 1, commons = table.n_common - 1, nodes = table.n_nodes - 1;
@@ -79,18 +80,7 @@ struct OwnedTable {
             }
         table.edge = keep(edges);
         table.rows = keep(cells);
-        expect(int64_t(first_cell.shape(0)) == table.n_edges + 1 && first_cell.shape(0) == last_cell.shape(0),
-               "first, last: expected one for each spike count");
-        first.assign(64, 0);
-        last.assign(64, 0);
-        for (size_t i = 0; i < first_cell.shape(0); i++) {
-            first[i] = first_cell.data()[i];
-            last[i] = last_cell.data()[i];
-            expect(0 <= first[i] && first[i] <= last[i] && last[i] <= table.n_nodes - 2, "first, last: expected cells of the table");
-        }
-        table.first = first.data();
-        table.last = last.data();
-        find_even(node);
+        find_even();
         expect(figures.shape(0) == 8, "figures: expected 8");
         expect_finite(figures.data(), 8, "figures");
         const float *f = figures.data();
@@ -116,22 +106,47 @@ struct OwnedTable {
             p.per_start[n] = table.rows[first[size_t(n)] * 8 + 2];
             p.per_common[n] = table.rows[first[size_t(n)] * 8 + 1];
         }
-        p.reach_low = table.reach_low, p.reach_high = table.reach_high;
         for (int64_t k = 0; k < table.n_nodes - 1; k++) {
             p.value[k] = table.rows[k * 8];
             p.slope[k] = float(double(table.rows[k * 8 + 4]) / kPlace);
         }
         table.profile = &p;
     }
-    void find_even(const In<float, 1> &node) {
+    // The overdrives of each spike count, 64 apart to be found among the others, and as they are to tell where in a cell a step lies.
+    void hold_nodes(const std::vector<float> &overdrive, const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, size_t edges) {
+        const int32_t nodes = int32_t(std::min<size_t>(overdrive.size(), 1u << 16));
+        expect(first_cell.shape(0) == edges + 1 && first_cell.shape(0) == last_cell.shape(0),
+               "first, last: expected one for each spike count");
+        first.assign(64, 0);
+        last.assign(64, 0);
+        std::vector<float> apart = overdrive, inverse(overdrive.size(), 0.0f);
+        expect(edges <= size_t(kMaxPlanes), "edge: expected 1 to 8 edges");
+        for (size_t n = 0; n <= edges; n++) {
+            first[n] = first_cell.data()[n], last[n] = last_cell.data()[n];
+            expect(0 <= first[n] && first[n] <= last[n] && last[n] <= nodes - 2, "first, last: expected cells of the table");
+            for (size_t k = size_t(first[n]); k <= size_t(last[n]) + 1; k++) {
+                apart[k] = overdrive[k] + 64.0f * float(n);
+                if (k <= size_t(last[n])) inverse[k] = 1.0f / (overdrive[k + 1] - overdrive[k]);
+            }
+        }
+        table.node = axis(apart, "node", table.n_nodes);
+        expect_finite(inverse.data(), inverse.size(), "node");
+        const size_t size = 2 * size_t(table.node.size);
+        std::vector<float> plain = overdrive;
+        plain.resize(size, 0.0f), inverse.resize(size, 0.0f);
+        table.overdrive = keep(plain), table.node.inverse = keep(inverse);
+        table.first = first.data();
+        table.last = last.data();
+    }
+    void find_even() {
         std::vector<float> low(64, 0.0f), inverse(64, 0.0f);
         table.even = true;
         for (int32_t n = 0; n <= table.n_edges; n++) {
-            const float *at = node.data() + first[size_t(n)];
+            const float *at = table.overdrive + first[size_t(n)];
             const int32_t cells = last[size_t(n)] - first[size_t(n)] + 1;
             const double apart = (double(at[cells]) - double(at[0])) / cells;
             for (int32_t i = 0; i <= cells; i++) table.even = table.even && std::abs(at[0] + i * apart - double(at[i])) < 1e-3 * apart;
-            low[size_t(n)] = float(double(at[0]) - 64.0 * n);
+            low[size_t(n)] = at[0];
             inverse[size_t(n)] = float(1.0 / apart);
         }
         table.even_low = keep(low);

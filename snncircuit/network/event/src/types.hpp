@@ -36,7 +36,6 @@ struct Profile {
     float edge[4];                                  // coefficients of 1, fc, fv, fv fc
     float scale[2], offset[2], first[2], last[2];   // place of an overdrive y: y * scale + offset, within first and last
     float per_start[2], per_common[2];              // residual of fv and of fc
-    float reach_low, reach_high;
     alignas(64) float value[128], slope[128];       // residual at the node below, and of a unit beyond
 };
 
@@ -78,6 +77,7 @@ struct ProfileVisits {
 struct Table {
     int32_t n_start, n_common, n_nodes, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 128 at least
     Axis start, common, node;
+    const float *overdrive;                // of the nodes along `node`, without the 64
     const int32_t *first, *last;           // [64], first and last cell along node of each spike count
     const float *even_low, *even_inverse;  // [64], first node and 1 / distance of nodes of each count, where `even`
     bool even;
@@ -107,6 +107,8 @@ struct Layer {
     const int32_t *block_segments;  // [blocks + 1]
     const int64_t *block_row;       // [blocks]
     const Segment *segments;
+    const int64_t *segment_row;  // [segments], row of the weights of each segment's first position
+    int32_t long_segments;       // they are worth a look-up of weights each
     const void *exc, *net;  // [neurons + kPad], charges of every step: biases; analog: all of them
     float grid;             // threshold per unit of an integer charge
     Ideal ideal;
