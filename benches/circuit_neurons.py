@@ -15,7 +15,7 @@ LOWEST = -2.0
 TABLE_POINTS = 128
 """Nodes of the table form along the membrane."""
 SUPPLIES = 8
-FULL_MAP = (12, 7, 25)
+FULL_MAP = (13, 7, 34)
 """Nodes of the full map along start, common charge and overdrive, as in the shipped nmp_clocked; it has 11 supplies."""
 FULL_SUPPLIES = 11
 

@@ -28,7 +28,7 @@ from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.neuron.step import Tally
 from snncircuit.neuron.variation import VariedNeuron
 
-CHUNK = 32
+CHUNK = 64
 """Steps that a layer runs before the next layer does; a multiple of EXIT_INTERVAL."""
 BATCH_BYTES = 512 * 2**20
 """What the results of one batch of images may take."""

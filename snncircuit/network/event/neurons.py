@@ -69,11 +69,12 @@ def kernel_neuron(neuron: Neuron) -> KernelNeuron:
     if spikes > MOST_SPIKES:
         msg = f"a table of {spikes} spikes in a step; the event engine holds {MOST_SPIKES}, the dense engine any"
         raise SimulationError(msg)
-    rows = _coefficients(table.residual)
+    rows = np.take(_coefficients(table.residual), _cells(table), axis=2)
     kernel = _kernel_table(table, rows)
 
     def occupancy(visits: NDArray[np.float64]) -> Float[Tensor, " nodes"]:
-        moments = visits.reshape(rows.shape)
+        moments = np.zeros((*rows.shape[:2], table.overdrive.size - 1, 8))
+        moments[:, :, _cells(table)] = visits.reshape(rows.shape)
         return _occupancy(_spread(moments, table) if kernel.profile else moments)
 
     return KernelNeuron(
@@ -87,8 +88,8 @@ def kernel_neuron(neuron: Neuron) -> KernelNeuron:
 
 
 def _kernel_table(table: OperatingTable, rows: NDArray[np.float64]) -> _kernel.Table:
-    sheets = pieces(table)
-    figures = table.figures
+    figures, cells = table.figures, _cells(table)
+    many = np.array([piece.stop - piece.start - 1 for piece in pieces(table)])
     edge = np.moveaxis(_coefficients(table.edge[..., None].repeat(2, axis=-1))[..., 0, :4], -1, 1)
     numbers = [
         figures["gain_inh"],
@@ -103,14 +104,20 @@ def _kernel_table(table: OperatingTable, rows: NDArray[np.float64]) -> _kernel.T
     return _kernel.Table(
         start=_floats(table.start),
         common=_floats(table.q_common),
-        node=_floats(table.overdrive),
-        first=np.array([p.start for p in sheets], dtype=np.int32),
-        last=np.array([p.stop - 2 for p in sheets], dtype=np.int32),
+        low=_floats(table.overdrive[cells]),
+        width=_floats(np.diff(table.overdrive)[cells]),
+        first=(np.cumsum(many) - many).astype(np.int32),
+        last=(np.cumsum(many) - 1).astype(np.int32),
         edge=_floats(edge.reshape(edge.shape[0], 4, -1)),
         rows=_floats(rows.reshape(-1, 8)),
         figures=_floats(np.array(numbers)),
         profile=is_profile(table),
     )
+
+
+def _cells(table: OperatingTable) -> NDArray[np.int64]:
+    """The cells along the overdrive, by the node below each; what lies between the nodes of two spike counts is none."""
+    return np.concatenate([np.arange(piece.start, piece.stop - 1) for piece in pieces(table)])
 
 
 def _floats(values: NDArray[Any]) -> NDArray[np.float32]:

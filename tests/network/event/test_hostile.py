@@ -26,18 +26,19 @@ WHOLE = [-(2**63), -(2**31), -1, 0, 1, 2, 7, 65535, 65536, 2**24 - 1, 2**24, 2**
 
 
 def table(**changes: Any) -> Arguments:
-    starts, commons, nodes = 3, 4, 7
+    starts, commons, along = 3, 4, 5
     cells = (starts - 1) * (commons - 1)
     edge = np.zeros((1, 4, cells), np.float32)
     edge[:, 0] = 1
     return {
         "start": np.linspace(-2, 2, starts, dtype=np.float32),
         "common": np.linspace(0, 3, commons, dtype=np.float32),
-        "node": np.array([-6, -3, -1, -0.1, 0, 1, 3], np.float32),
-        "first": np.array([0, 4], np.int32),
-        "last": np.array([2, 5], np.int32),
+        "low": np.array([-6, -3, -1, 0, 1], np.float32),
+        "width": np.array([3, 2, 0.9, 1, 2], np.float32),
+        "first": np.array([0, 3], np.int32),
+        "last": np.array([2, 4], np.int32),
         "edge": edge,
-        "rows": np.zeros((cells * (nodes - 1), 8), np.float32),
+        "rows": np.zeros((cells * along, 8), np.float32),
         "figures": np.array([1, 9, 9, -2, 9, 3, -6, 3], np.float32),
         "profile": False,
     } | changes
@@ -48,9 +49,10 @@ def profile(**changes: Any) -> Arguments:
         table(
             start=np.array([-2, 2], np.float32),
             common=np.array([0, 3], np.float32),
-            node=np.array([-6, -4, -2, 0, 0, 1, 2], np.float32),
+            low=np.array([-6, -4, -2, 0, 1], np.float32),
+            width=np.array([2, 2, 2, 1, 1], np.float32),
             edge=np.ones((1, 4, 1), np.float32),
-            rows=np.zeros((6, 8), np.float32),
+            rows=np.zeros((5, 8), np.float32),
             profile=True,
         )
         | changes
@@ -110,7 +112,7 @@ def scan(**changes: Any) -> Arguments:
     } | changes
 
 
-CELLS = 2 * 3 * 6
+CELLS = 2 * 3 * 5
 
 
 def make(given: Arguments, of_a_layer: Arguments | None = None) -> "_kernel.Network":
@@ -128,7 +130,7 @@ def add_and_run(given: Arguments) -> None:
 
 CALLS: dict[str, tuple[Callable[..., Arguments], Callable[[Arguments], object]]] = {
     "Table": (table, lambda given: make(given).run(**job(CELLS))),
-    "Table of a profile": (profile, lambda given: make(given).run(**job(6))),
+    "Table of a profile": (profile, lambda given: make(given).run(**job(5))),
     "add": (layer, add_and_run),
     "add with a table": (lambda: layer(table=_kernel.Table(**table())), add_and_run),
     "run": (job, lambda given: (n := _kernel.Network(), n.add(**layer()), n.run(**given))),
@@ -294,7 +296,7 @@ def test_more_spikes_in_a_chunk_than_can_be_numbered_are_refused() -> None:
         network.run(**given | {"chunk": 32})
 
 
-@pytest.mark.parametrize("name", ["start", "common", "node"])
+@pytest.mark.parametrize("name", ["start", "common", "low"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), -100.0, 100.0])
 def test_nodes_that_do_not_ascend_are_refused(name: str, bad: float) -> None:
     nodes = table()[name].copy()
@@ -305,9 +307,24 @@ def test_nodes_that_do_not_ascend_are_refused(name: str, bad: float) -> None:
 
 @pytest.mark.parametrize("name", ["first", "last"])
 @pytest.mark.parametrize("bad", [-1, 6, 2**31 - 1])
-def test_cells_beyond_the_nodes_are_refused(name: str, bad: int) -> None:
-    with pytest.raises(ValueError, match="first, last: expected cells of the table"):
+def test_cells_of_no_spike_count_are_refused(name: str, bad: int) -> None:
+    with pytest.raises(
+        ValueError, match="first, last: expected the cells of one spike count after the other"
+    ):
         _kernel.Table(**table(**{name: np.array([table()[name][0], bad], np.int32)}))
+
+
+def test_cells_that_are_left_over_are_refused() -> None:
+    with pytest.raises(ValueError, match="first, last: expected all cells"):
+        _kernel.Table(**table(last=np.array([2, 3], np.int32)))
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf"), 1e-45])
+def test_cells_of_no_width_are_refused(bad: float) -> None:
+    width = table()["width"].copy()
+    width[1] = bad
+    with pytest.raises(ValueError, match="width: expected finite numbers above 0"):
+        _kernel.Table(**table(width=width))
 
 
 @pytest.mark.parametrize(

@@ -170,8 +170,8 @@ void run_layer(const Layer &layer, const uint64_t *bits, int64_t words, int capa
     if (t.profile) return run_sums<ProfileStep>(layer, bits, words, capacity, steps, state, scratch);
     const bool flat = t.n_start == 2 && t.n_common == 2;
     if (flat && t.even) return run_sums<TableStep<1, 1, 1>>(layer, bits, words, capacity, steps, state, scratch);
-    if (t.n_common <= 9 && t.n_nodes <= 65) {
-        const bool few = t.n_nodes <= 33;
+    if (t.n_common <= 9 && t.n_cells <= 64) {
+        const bool few = t.n_cells <= 32;
         if (t.n_start <= 9)
             return (few ? run_sums<TableStep<8, 8, 32>> : run_sums<TableStep<8, 8, 64>>)(layer, bits, words, capacity, steps, state, scratch);
         if (t.n_start <= 17)

@@ -153,7 +153,7 @@ struct TableStep {
             } else {
                 const f32 place = y[i] + 64.0f * b.spikes[i];
                 k = min(max(below<Nodes>(t.node, place), first), last);
-                y[i] = fraction(y[i], lookup<Nodes>(t.overdrive, k), lookup<Nodes>(t.node.inverse, k));
+                y[i] = fraction(y[i], lookup<Nodes>(t.low, k), lookup<Nodes>(t.node.inverse, k));
             }
             row[i] = ((column[i] << t.shift_node) + k) << 3;
         }

@@ -81,7 +81,7 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
             if (outside) sums.outside += __builtin_popcount(outside);
             if (!Whole) fv = where(here, fv), fc = where(here, fc);
             along[0] += fv, along[1] += fc;
-            along[2] += where(fires, fv), along[3] += where(fires, fc);
+            along[2] = add_where(along[2], fires, fv), along[3] = add_where(along[3], fires, fc);
             put_bits(fired, i, bits(fires) & bits(here));
         }
         for (int i = 0; i < vectors; i++) {
@@ -94,8 +94,7 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
             count[i] = add_where(count[i], fires, splat(1));
             low = min(low, Whole ? v[i] : select(here, v[i], low));
             high = max(high, Whole ? v[i] : select(here, v[i], high));
-            const f32 lost = where_not(fires, positive(residual));
-            clipped += Whole ? lost : where(here, lost);
+            clipped = add_where(clipped, Whole ? mask(~fires) : here & ~fires, positive(residual));
             if (state.trace) {
                 const int64_t k = first_neuron + i * W;
                 store(state.trace + (2 * capacity + t) * padded + k, v[i]);

@@ -53,7 +53,7 @@ inline f32 select(mask m, f32 a, f32 b) { return (f32)_mm512_mask_blend_ps(m, (_
 inline f32 where(mask m, f32 a) { return (f32)_mm512_maskz_mov_ps(m, (__m512)a); }
 inline i32 add_where(i32 k, mask m, i32 s) { return (i32)_mm512_mask_add_epi32((__m512i)k, m, (__m512i)k, (__m512i)s); }
 inline i32 where(mask m, i32 a) { return (i32)_mm512_maskz_mov_epi32(m, (__m512i)a); }
-inline f32 where_not(mask m, f32 a) { return (f32)_mm512_maskz_mov_ps(mask(~m), (__m512)a); }
+inline f32 add_where(f32 a, mask m, f32 b) { return (f32)_mm512_mask_add_ps((__m512)a, m, (__m512)a, (__m512)b); }
 inline f32 subtract_where(f32 a, mask m, f32 b) { return (f32)_mm512_mask_sub_ps((__m512)a, m, (__m512)a, (__m512)b); }
 inline mask at_most_where(mask m, f32 a, f32 b) { return _mm512_mask_cmp_ps_mask(m, (__m512)a, (__m512)b, _CMP_LE_OQ); }
 inline mask at_least_where(mask m, f32 a, f32 b) { return _mm512_mask_cmp_ps_mask(m, (__m512)a, (__m512)b, _CMP_GE_OQ); }
@@ -72,7 +72,7 @@ inline f32 select(mask m, f32 a, f32 b) { return m ? a : b; }
 inline f32 where(mask m, f32 a) { return (f32)((i32)a & m); }
 inline i32 add_where(i32 k, mask m, i32 s) { return k + (s & m); }
 inline i32 where(mask m, i32 a) { return a & m; }
-inline f32 where_not(mask m, f32 a) { return (f32)((i32)a & ~m); }
+inline f32 add_where(f32 a, mask m, f32 b) { return a + where(m, b); }
 inline f32 subtract_where(f32 a, mask m, f32 b) { return a - where(m, b); }
 inline mask at_most_where(mask m, f32 a, f32 b) { return m & (a <= b); }
 inline mask at_least_where(mask m, f32 a, f32 b) { return m & (a >= b); }

@@ -47,16 +47,16 @@ struct OwnedTable {
         while ((1 << b) < cells) b++;
         return b;
     }
-    OwnedTable(const In<float, 1> &start, const In<float, 1> &common, const In<float, 1> &node, const In<int32_t, 1> &first_cell,
-               const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures,
+    OwnedTable(const In<float, 1> &start, const In<float, 1> &common, const In<float, 1> &low, const In<float, 1> &width,
+               const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures,
                bool profile) {
         const auto list = [](const In<float, 1> &values) { return std::vector<float>(values.data(), values.data() + values.size()); };
         table.start = axis(list(start), "start", table.n_start);
         table.common = axis(list(common), "common", table.n_common);
-        hold_nodes(list(node), first_cell, last_cell, edge.shape(0));
+        hold_cells(list(low), list(width), first_cell, last_cell, edge.shape(0));
         table.shift_start = std::max(3, bits_for(table.n_common - 1));
-        table.shift_node = bits_for(table.n_nodes - 1);
-        const int64_t starts = table.n_start - 1, commons = table.n_common - 1, nodes = table.n_nodes - 1;
+        table.shift_node = bits_for(table.n_cells);
+        const int64_t starts = table.n_start - 1, commons = table.n_common - 1, along = table.n_cells;
         const int64_t columns = starts << table.shift_start;
         n_rows = columns << table.shift_node;
         expect(n_rows < (int64_t(1) << 26), "table: expected fewer cells");
@@ -67,7 +67,7 @@ struct OwnedTable {
             edge.shape(0) >= 1 && edge.shape(0) <= size_t(kMaxPlanes) && edge.shape(1) == 4 && int64_t(edge.shape(2)) == starts * commons,
             "edge: expected 1 to 8 edges of 4 coefficients of each column");
         expect_finite(edge.data(), edge.size(), "edge");
-        expect(int64_t(rows.shape(0)) == starts * commons * nodes && rows.shape(1) == 8, "rows: expected 8 coefficients of each cell");
+        expect(int64_t(rows.shape(0)) == starts * commons * along && rows.shape(1) == 8, "rows: expected 8 coefficients of each cell");
         expect_finite(rows.data(), rows.size(), "rows");
         std::vector<float> edges(size_t(table.n_edges) * 4 * size_t(table.columns), 0.0f), cells(size_t(n_rows) * 8, 0.0f);
         for (int64_t v = 0; v < starts; v++)
@@ -75,18 +75,17 @@ struct OwnedTable {
                 const int64_t column = v << table.shift_start | c, from = v * commons + c;
                 for (int64_t i = 0; i < table.n_edges * 4; i++)
                     edges[size_t(i * table.columns + column)] = edge.data()[i * starts * commons + from];
-                std::memcpy(cells.data() + (column << table.shift_node) * 8, rows.data() + from * nodes * 8,
-                            size_t(nodes) * 8 * sizeof(float));
+                std::memcpy(cells.data() + (column << table.shift_node) * 8, rows.data() + from * along * 8,
+                            size_t(along) * 8 * sizeof(float));
             }
         table.edge = keep(edges);
         table.rows = keep(cells);
-        find_even();
         expect(figures.shape(0) == 8, "figures: expected 8");
         expect_finite(figures.data(), 8, "figures");
         const float *f = figures.data();
         table.gain_inh = f[0], table.net_exc = f[1], table.net_inh = f[2], table.v_low = f[3], table.v_high = f[4];
         table.common_high = f[5], table.reach_low = f[6], table.reach_high = f[7];
-        if (profile && table.even && table.n_nodes <= ProfileVisits::kCells + 1 && table.n_edges == 1) hold_profile();
+        if (profile && table.even && table.n_cells <= ProfileVisits::kCells && table.n_edges == 1) hold_profile();
     }
     // The same table as a Profile.
     void hold_profile() {
@@ -106,64 +105,61 @@ struct OwnedTable {
             p.per_start[n] = table.rows[first[size_t(n)] * 8 + 2];
             p.per_common[n] = table.rows[first[size_t(n)] * 8 + 1];
         }
-        for (int64_t k = 0; k < table.n_nodes - 1; k++) {
+        for (int64_t k = 0; k < table.n_cells; k++) {
             p.value[k] = table.rows[k * 8];
             p.slope[k] = float(double(table.rows[k * 8 + 4]) / kPlace);
         }
         table.profile = &p;
     }
-    // The overdrives of each spike count, 64 apart to be found among the others, and as they are to tell where in a cell a step lies.
-    void hold_nodes(const std::vector<float> &overdrive, const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, size_t edges) {
-        const int32_t nodes = int32_t(std::min<size_t>(overdrive.size(), 1u << 16));
+    // Cells along the overdrive: their lower ends, those of each spike count 64 apart to be found among the others, and as they are to tell
+    // where in a cell a step lies.
+    void hold_cells(const std::vector<float> &low, const std::vector<float> &width, const In<int32_t, 1> &first_cell,
+                    const In<int32_t, 1> &last_cell, size_t edges) {
+        expect(low.size() == width.size() && !low.empty() && low.size() < (1u << 16), "low, width: expected one of each of 1 to 65535 cells");
+        expect(edges >= 1 && edges <= size_t(kMaxPlanes), "edge: expected 1 to 8 edges");
         expect(first_cell.shape(0) == edges + 1 && first_cell.shape(0) == last_cell.shape(0),
                "first, last: expected one for each spike count");
-        first.assign(64, 0);
-        last.assign(64, 0);
-        std::vector<float> apart = overdrive, inverse(overdrive.size(), 0.0f);
-        expect(edges <= size_t(kMaxPlanes), "edge: expected 1 to 8 edges");
+        first.assign(64, 0), last.assign(64, 0);
+        std::vector<float> apart, inverse, even_low(64, 0.0f), even_inverse(64, 0.0f);
+        table.even = true;
         for (size_t n = 0; n <= edges; n++) {
             first[n] = first_cell.data()[n], last[n] = last_cell.data()[n];
-            expect(0 <= first[n] && first[n] <= last[n] && last[n] <= nodes - 2, "first, last: expected cells of the table");
-            for (size_t k = size_t(first[n]); k <= size_t(last[n]) + 1; k++) {
-                apart[k] = overdrive[k] + 64.0f * float(n);
-                if (k <= size_t(last[n])) inverse[k] = 1.0f / (overdrive[k + 1] - overdrive[k]);
+            expect(first[n] == int32_t(apart.size()) && first[n] <= last[n] && last[n] < int32_t(low.size()),
+                   "first, last: expected the cells of one spike count after the other");
+            const size_t from = size_t(first[n]), to = size_t(last[n]);
+            const double whole = double(low[to]) + double(width[to]) - double(low[from]), each = whole / double(to - from + 1);
+            for (size_t k = from; k <= to; k++) {
+                expect(width[k] > 0 && std::isfinite(width[k]) && std::isfinite(1.0f / width[k]), "width: expected finite numbers above 0");
+                apart.push_back(low[k] + 64.0f * float(n));
+                inverse.push_back(1.0f / width[k]);
+                table.even = table.even && std::abs(double(low[from]) + double(k - from) * each - double(low[k])) < 1e-3 * each;
             }
+            even_low[n] = low[from], even_inverse[n] = float(1.0 / each);
         }
-        table.node = axis(apart, "node", table.n_nodes);
-        expect_finite(inverse.data(), inverse.size(), "node");
+        expect(apart.size() == low.size(), "first, last: expected all cells");
+        apart.push_back(apart.back() + width.back());
+        int32_t ends = 0;
+        table.node = axis(apart, "low", ends);
+        table.n_cells = ends - 1;
         const size_t size = 2 * size_t(table.node.size);
-        std::vector<float> plain = overdrive;
+        std::vector<float> plain = low;
         plain.resize(size, 0.0f), inverse.resize(size, 0.0f);
-        table.overdrive = keep(plain), table.node.inverse = keep(inverse);
-        table.first = first.data();
-        table.last = last.data();
+        table.low = keep(plain), table.node.inverse = keep(inverse);
+        table.even_low = keep(even_low), table.even_inverse = keep(even_inverse);
+        table.first = first.data(), table.last = last.data();
     }
-    void find_even() {
-        std::vector<float> low(64, 0.0f), inverse(64, 0.0f);
-        table.even = true;
-        for (int32_t n = 0; n <= table.n_edges; n++) {
-            const float *at = table.overdrive + first[size_t(n)];
-            const int32_t cells = last[size_t(n)] - first[size_t(n)] + 1;
-            const double apart = (double(at[cells]) - double(at[0])) / cells;
-            for (int32_t i = 0; i <= cells; i++) table.even = table.even && std::abs(at[0] + i * apart - double(at[i])) < 1e-3 * apart;
-            low[size_t(n)] = at[0];
-            inverse[size_t(n)] = float(1.0 / apart);
-        }
-        table.even_low = keep(low);
-        table.even_inverse = keep(inverse);
-    }
-    int64_t cells() const { return int64_t(table.n_start - 1) * (table.n_common - 1) * (table.n_nodes - 1); }
+    int64_t cells() const { return int64_t(table.n_start - 1) * (table.n_common - 1) * table.n_cells; }
     // Adds visits by row to visits by cell.
     void add_cells(const std::vector<int64_t> &visits, double unit, double *out) const {
         for (int64_t v = 0; v < table.n_start - 1; v++)
             for (int64_t c = 0; c < table.n_common - 1; c++)
-                for (int64_t k = 0; k < (table.n_nodes - 1) * 8; k++)
+                for (int64_t k = 0; k < table.n_cells * 8; k++)
                     *out++ += double(visits[size_t(((v << table.shift_start | c) << table.shift_node) * 8 + k)]) * unit;
     }
     // The same of a profile's visits. Where along start and common charge is known of all steps of a spike count together and stands in
     // the first of its cells.
     void add_profile(const ProfileVisits &visits, const std::array<int64_t, 4> &along, double unit, double *out) const {
-        for (int64_t k = 0; k < table.n_nodes - 1; k++) {
+        for (int64_t k = 0; k < table.n_cells; k++) {
             out[k * 8] += double(visits.visits[k]);
             out[k * 8 + 4] += double(visits.places[k] - (visits.visits[k] * k << ProfileVisits::kShift)) * unit;
         }

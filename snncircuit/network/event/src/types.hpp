@@ -75,10 +75,10 @@ struct ProfileVisits {
 // A transfer table; axes and meaning as in snncircuit.table, overdrive + 64 for each spike along `node`. The cell (kv, kc, k) is column
 // kv << shift_start | kc, and row column << shift_node | k.
 struct Table {
-    int32_t n_start, n_common, n_nodes, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 128 at least
+    int32_t n_start, n_common, n_cells, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 128 at least
     Axis start, common, node;
-    const float *overdrive;                // of the nodes along `node`, without the 64
-    const int32_t *first, *last;           // [64], first and last cell along node of each spike count
+    const float *low;                      // overdrive at the lower end of each cell, without the 64
+    const int32_t *first, *last;           // [64], first and last cell along `node` of each spike count
     const float *even_low, *even_inverse;  // [64], first node and 1 / distance of nodes of each count, where `even`
     bool even;
     const float *edge;  // [n_edges][4][columns], coefficients of 1, fc, fv, fv fc
