@@ -67,7 +67,7 @@ FULL = Size(
 )
 QUICK = Size(
     images={"mnist": 8, "cifar10": 2},
-    steps=16,
+    steps=32,
     batches=(2, 8),
     chunks=(4, 16),
     largest={"mnist": 128, "cifar10": 32},
