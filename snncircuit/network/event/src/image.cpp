@@ -173,9 +173,11 @@ void run_layer(const Layer &layer, const uint64_t *bits, int64_t words, int capa
     if (t.n_common <= 9 && t.n_cells <= 64) {
         const bool few = t.n_cells <= 32;
         if (t.n_start <= 9)
-            return (few ? run_sums<TableStep<8, 8, 32>> : run_sums<TableStep<8, 8, 64>>)(layer, bits, words, capacity, steps, state, scratch);
+            return (few ? run_sums<TableStep<8, 8, 32>> : run_sums<TableStep<8, 8, 64>>)(layer, bits, words, capacity, steps, state,
+                                                                                         scratch);
         if (t.n_start <= 17)
-            return (few ? run_sums<TableStep<16, 8, 32>> : run_sums<TableStep<16, 8, 64>>)(layer, bits, words, capacity, steps, state, scratch);
+            return (few ? run_sums<TableStep<16, 8, 32>> : run_sums<TableStep<16, 8, 64>>)(layer, bits, words, capacity, steps, state,
+                                                                                           scratch);
     }
     run_sums<TableStep<0, 0, 0>>(layer, bits, words, capacity, steps, state, scratch);
 }

@@ -286,11 +286,13 @@ NB_MODULE(_kernel, m) {
           nb::arg("spikes").noconvert(), nb::arg("membranes").noconvert().none(), nb::arg("v_lb"), nb::arg("to_zero"), nb::arg("threads"),
           "Ideal neurons through steps whose net charges are known; see scan.py.");
     nb::class_<OwnedTable>(m, "Table", "A transfer table made ready for look-ups; see plan.py.")
-        .def(nb::init<In<float, 1>, In<float, 1>, In<float, 1>, In<float, 1>, In<int32_t, 1>, In<int32_t, 1>, In<float, 3>, In<float, 2>, In<float, 1>,
-                      bool>(),
-             nb::arg("start").noconvert(), nb::arg("common").noconvert(), nb::arg("low").noconvert(), nb::arg("width").noconvert(), nb::arg("first").noconvert(),
-             nb::arg("last").noconvert(), nb::arg("edge").noconvert(), nb::arg("rows").noconvert(), nb::arg("figures").noconvert(), nb::arg("profile"))
-        .def_prop_ro("profile", [](const OwnedTable &t) { return t.table.profile != nullptr; }, "Whether it is run as one.");
+        .def(nb::init<In<float, 1>, In<float, 1>, In<float, 1>, In<float, 1>, In<int32_t, 1>, In<int32_t, 1>, In<float, 3>, In<float, 2>,
+                      In<float, 1>, bool>(),
+             nb::arg("start").noconvert(), nb::arg("common").noconvert(), nb::arg("low").noconvert(), nb::arg("width").noconvert(),
+             nb::arg("first").noconvert(), nb::arg("last").noconvert(), nb::arg("edge").noconvert(), nb::arg("rows").noconvert(),
+             nb::arg("figures").noconvert(), nb::arg("profile"))
+        .def_prop_ro(
+            "profile", [](const OwnedTable &t) { return t.table.profile != nullptr; }, "Whether it is run as one.");
     nb::class_<Network>(m, "Network", "A chain of layers; see plan.py for what the arrays are.")
         .def(nb::init<>())
         .def("add", &Network::add, nb::arg("geometry"), nb::arg("weights").none(), nb::arg("site_blocks").noconvert(),

@@ -6,16 +6,13 @@
 namespace snn {
 namespace {
 
-// snncircuit.lookup.step for a profile. Places along the nodes are whole numbers of 2^-20 cells.
+// snncircuit.lookup.step for a profile.
 struct ProfileNeuron {
-    static constexpr int kShift = 20;
     const Table &t;
     const Profile &p;
     explicit ProfileNeuron(const Table &table) : t(table), p(*table.profile) {}
 
-    static inline f32 fraction(f32 value, const float of[2]) {
-        return min(positive((value - splat(of[0])) * splat(of[1])), splat(1.0f));
-    }
+    static inline f32 fraction(f32 value, const float of[2]) { return min(positive((value - splat(of[0])) * splat(of[1])), splat(1.0f)); }
 
     // The step in stages, each for many vectors before the next, so that none waits for its own last result.
     struct Stage {
@@ -48,9 +45,9 @@ struct ProfileStep {
 
 // Steps of the neurons [0, n) of a tile, n at most 16 * Vectors, with membranes and counts at hand; arguments as of `update`.
 template <int Vectors, bool Whole, class Q>
-inline void update_profiles(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride, int64_t first_neuron,
-                            State &state, Running &sums) {
-    constexpr int kShift = ProfileNeuron::kShift;
+inline void update_profiles(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride,
+                            int64_t first_neuron, State &state, Running &sums) {
+    constexpr int kShift = ProfileVisits::kShift;
     const ProfileNeuron neuron(*layer.table);
     const f32 grid = splat(layer.grid);
     const int64_t words = layer.words(), padded = layer.neurons() + 64;
@@ -117,8 +114,8 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
 }
 
 template <class Q>
-inline void update_profile(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride, int64_t first_neuron,
-                           State &state) {
+inline void update_profile(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride,
+                           int64_t first_neuron, State &state) {
     Running sums{f32{}, splat(__builtin_inff()), splat(-__builtin_inff()), 0};
     const auto update = [&](auto run, int from, int some) {
         run(layer, some, steps, capacity, exc + from, net + from, stride, first_neuron + from, state, sums);

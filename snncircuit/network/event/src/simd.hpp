@@ -223,7 +223,8 @@ inline f32 meet_rows(const float *of, float *tally, size_t apart, const uint32_t
     for (int j = 0; j < 4; j++)
         pair[j] = _mm512_add_ps(_mm512_unpacklo_ps(r[2 * j], r[2 * j + 1]), _mm512_unpackhi_ps(r[2 * j], r[2 * j + 1]));
     for (int j = 0; j < 2; j++)
-        four[j] = _mm512_add_ps(_mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0x44), _mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0xEE));
+        four[j] =
+            _mm512_add_ps(_mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0x44), _mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0xEE));
     const __m512 sum = _mm512_add_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x88), _mm512_shuffle_f32x4(four[0], four[1], 0xDD));
     return (f32)_mm512_shuffle_f32x4(sum, sum, 0xD8);
 #else

@@ -28,8 +28,8 @@ inline void add_one(V w, V &exc, V &net) {
     in_register(exc);
 }
 
-// Adds n rows, numbered from `shift` on, to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Kept rows in turn go to sums
-// of their own, since a vector's sum waits for the one before.
+// Adds n rows, numbered from `shift` on, to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Rows
+// go by turns to sums of their own, since each addition to a sum waits for the one before.
 template <int N, bool Two, class T>
 inline void add(const T *weights, int64_t stride, int64_t shift, const uint16_t *rows, int n, T *exc, T *net) {
     using V = typename VectorOf<T>::type;

@@ -35,8 +35,7 @@ struct OwnedTable {
         std::vector<float> at(2 * size, std::numeric_limits<float>::infinity()), inverse(2 * size, 0.0f);
         for (size_t i = 0; i + 1 < size_t(n); i++) {
             const float step = nodes[i + 1] - nodes[i];
-            expect(std::isfinite(nodes[i]) && std::isfinite(step) && step > 0,
-                   std::string(what) + ": expected finite, ascending nodes");
+            expect(std::isfinite(nodes[i]) && std::isfinite(step) && step > 0, std::string(what) + ": expected finite, ascending nodes");
             at[i] = nodes[i];
             inverse[i] = 1.0f / step;
         }
@@ -48,8 +47,8 @@ struct OwnedTable {
         return b;
     }
     OwnedTable(const In<float, 1> &start, const In<float, 1> &common, const In<float, 1> &low, const In<float, 1> &width,
-               const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows, const In<float, 1> &figures,
-               bool profile) {
+               const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows,
+               const In<float, 1> &figures, bool profile) {
         const auto list = [](const In<float, 1> &values) { return std::vector<float>(values.data(), values.data() + values.size()); };
         table.start = axis(list(start), "start", table.n_start);
         table.common = axis(list(common), "common", table.n_common);
@@ -89,7 +88,7 @@ struct OwnedTable {
     }
     // The same table as a Profile.
     void hold_profile() {
-        constexpr double kPlace = 1 << 20;
+        constexpr double kPlace = 1 << ProfileVisits::kShift;
         as_profile = std::make_unique<Profile>();
         Profile &p = *as_profile;
         const auto set = [](float pair[2], double a, double b) { pair[0] = float(a), pair[1] = float(b); };
@@ -115,7 +114,8 @@ struct OwnedTable {
     // where in a cell a step lies.
     void hold_cells(const std::vector<float> &low, const std::vector<float> &width, const In<int32_t, 1> &first_cell,
                     const In<int32_t, 1> &last_cell, size_t edges) {
-        expect(low.size() == width.size() && !low.empty() && low.size() < (1u << 16), "low, width: expected one of each of 1 to 65535 cells");
+        expect(low.size() == width.size() && !low.empty() && low.size() < (1u << 16),
+               "low, width: expected one of each of 1 to 65535 cells");
         expect(edges >= 1 && edges <= size_t(kMaxPlanes), "edge: expected 1 to 8 edges");
         expect(first_cell.shape(0) == edges + 1 && first_cell.shape(0) == last_cell.shape(0),
                "first, last: expected one for each spike count");

@@ -32,20 +32,20 @@ struct Axis {
 // A table of one function of the overdrive on evenly spaced nodes, 128 cells at most, plus something linear in start and common charge; one
 // spike a step at most. Pairs are those of no spike and of one. A place along the nodes counts cells in units of 2^-20.
 struct Profile {
-    float start[2], common[2];                      // first node, 1 / distance to the last
-    float edge[4];                                  // coefficients of 1, fc, fv, fv fc
-    float scale[2], offset[2], first[2], last[2];   // place of an overdrive y: y * scale + offset, within first and last
-    float per_start[2], per_common[2];              // residual of fv and of fc
-    alignas(64) float value[128], slope[128];       // residual at the node below, and of a unit beyond
+    float start[2], common[2];                     // first node, 1 / distance to the last
+    float edge[4];                                 // coefficients of 1, fc, fv, fv fc
+    float scale[2], offset[2], first[2], last[2];  // place of an overdrive y: y * scale + offset, within first and last
+    float per_start[2], per_common[2];             // residual of fv and of fc
+    alignas(64) float value[128], slope[128];      // residual at the node below, and of a unit beyond
 };
 
 // How often the cells of a profile were visited, and at which places, in units of 2^-20 cells.
 struct ProfileVisits {
     static constexpr int kCells = 128, kCopies = 8, kShift = 20, kCount = 48;
-    static constexpr int64_t kFull = 1 << 16;             // visits that a number holds
-    alignas(64) uint64_t slot[kCopies][kCells + 16];      // visits << kCount | sum of their places; a row apart, lest copies share sets
-    int64_t visits[kCells], places[kCells];               // those that are settled
-    double along[4];                                      // sums of fv and fc of all steps, of steps with a spike
+    static constexpr int64_t kFull = 1 << 16;         // visits that a number holds
+    alignas(64) uint64_t slot[kCopies][kCells + 16];  // visits << kCount | sum of their places; a row apart, lest copies share sets
+    int64_t visits[kCells], places[kCells];           // those that are settled
+    double along[4];                                  // sums of fv and fc of all steps, of steps with a spike
     int64_t since;
     // Neighbours, which often meet the same cell, add to different copies, so that they need not wait for each other.
     void add(const uint32_t *place, int n) {
@@ -109,8 +109,8 @@ struct Layer {
     const Segment *segments;
     const int64_t *segment_row;  // [segments], row of the weights of each segment's first position
     int32_t long_segments;       // they are worth a look-up of weights each
-    const void *exc, *net;  // [neurons + kPad], charges of every step: biases; analog: all of them
-    float grid;             // threshold per unit of an integer charge
+    const void *exc, *net;       // [neurons + kPad], charges of every step: biases; analog: all of them
+    float grid;                  // threshold per unit of an integer charge
     Ideal ideal;
     const Table *table;
     const Variation *variation;  // null: none
@@ -127,10 +127,10 @@ struct Sums {
 
 // Everything one image needs in one layer; memory belongs to the caller.
 struct State {
-    float *v_mem;      // [neurons + 64]
-    uint32_t *counts;  // [neurons + 64]
-    uint64_t *bits;    // [planes_out][chunk][words], spikes of this chunk
-    float *occupancy;  // [copies][cells][8] or null
+    float *v_mem;           // [neurons + 64]
+    uint32_t *counts;       // [neurons + 64]
+    uint64_t *bits;         // [planes_out][chunk][words], spikes of this chunk
+    float *occupancy;       // [copies][cells][8] or null
     ProfileVisits *visits;  // or null
     Sums *sums;
     float *trace;  // [4][chunk][neurons + 64]: q_exc, q_inh, v_mem, spikes; or null
