@@ -161,7 +161,7 @@ struct OwnedTable {
     void add_profile(const ProfileVisits &visits, const std::array<int64_t, 4> &along, double unit, double *out) const {
         for (int64_t k = 0; k < table.n_cells; k++) {
             out[k * 8] += double(visits.visits[k]);
-            out[k * 8 + 4] += double(visits.places[k] - (visits.visits[k] * k << ProfileVisits::kShift)) * unit;
+            out[k * 8 + 4] += double(visits.parts[k]) * unit;
         }
         for (int n = 0; n < 2; n++) {
             double *row = out + first[size_t(n)] * 8;

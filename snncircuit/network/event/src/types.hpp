@@ -44,7 +44,7 @@ struct ProfileVisits {
     static constexpr int kCells = 128, kCopies = 8, kShift = 20, kCount = 48;
     static constexpr int64_t kFull = 1 << 16;         // visits that a number holds
     alignas(64) uint64_t slot[kCopies][kCells + 16];  // visits << kCount | sum of their places; a row apart, lest copies share sets
-    int64_t visits[kCells], places[kCells];           // those that are settled
+    int64_t visits[kCells], parts[kCells];            // those that are settled, places counted from the cell's own beginning
     double along[4];                                  // sums of fv and fc of all steps, of steps with a spike
     int64_t since;
     // Neighbours, which often meet the same cell, add to different copies, so that they need not wait for each other.
@@ -60,8 +60,9 @@ struct ProfileVisits {
     void settle() {
         for (auto &copy : slot)
             for (int k = 0; k < kCells; k++) {
-                visits[k] += int64_t(copy[k] >> kCount);
-                places[k] += int64_t(copy[k] & ((uint64_t(1) << kCount) - 1));
+                const int64_t n = int64_t(copy[k] >> kCount), places = int64_t(copy[k] & ((uint64_t(1) << kCount) - 1));
+                visits[k] += n;
+                parts[k] += places - n * (int64_t(k) << kShift);
                 copy[k] = 0;
             }
         since = 0;
