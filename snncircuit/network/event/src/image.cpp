@@ -43,9 +43,10 @@ void tile_charges(const Layer &layer, int site, int sites, int steps, Inputs &in
                 const Segment &segment = layer.segments[number];
                 const int64_t shift = layer.segment_row[number] - int64_t(segment.unit0) * layer.unit;
                 T *const e = exc + i * layer.lanes + lane, *const s = net + i * layer.lanes + lane;
-                for (int t = 0; t < steps; t++) {
-                    int n;
-                    const uint16_t *positions = inputs.positions(segment, t, n);
+                int n, n_next = 0;
+                const uint16_t *positions = inputs.positions(segment, 0, n), *next = positions;
+                for (int t = 0; t < steps; t++, positions = next, n = n_next) {
+                    if (t + 1 < steps) __builtin_prefetch(next = inputs.positions(segment, t + 1, n_next));
                     if (n) add_lanes<Two>(weights, width, shift, positions, n, e + t * stride, s + t * stride);
                 }
             }

@@ -6,104 +6,94 @@
 namespace snn {
 namespace {
 
-// snncircuit.lookup.step for a profile.
-struct ProfileNeuron {
-    const Table &t;
-    const Profile &p;
-    explicit ProfileNeuron(const Table &table) : t(table), p(*table.profile) {}
-
-    static inline f32 fraction(f32 value, const float of[2]) { return min(positive((value - splat(of[0])) * splat(of[1])), splat(1.0f)); }
-
-    // The step in stages, each for many vectors before the next, so that none waits for its own last result.
-    struct Stage {
-        f32 x, linear;
-        i32 place;
-        mask fires;
-    };
-    inline Stage enter(f32 v, f32 exc, f32 received, f32 &fv, f32 &fc, mask &inside) const {
-        const f32 inh = received * t.gain_inh, net = exc - inh, common = min(exc, inh);
-        inside = within(t, v, net, common);
-        fv = fraction(v, p.start), fc = fraction(common, p.common);
-        const f32 vc = fv * fc;
-        const f32 edge = splat(p.edge[0]) + fc * splat(p.edge[1]) + fv * splat(p.edge[2]) + vc * splat(p.edge[3]);
-        const f32 x = max(min(v + net, edge + splat(t.reach_high)), edge + splat(t.reach_low)), y = x - edge;
-        const mask fires = at_least(y, f32{});
-        const auto of = [&](const float pair[2]) { return select(fires, splat(pair[1]), splat(pair[0])); };
-        // The last place of a sheet is a hair below its last node, so that it is in its last cell.
-        const f32 place = min(max(y * of(p.scale) + of(p.offset), of(p.first)), of(p.last));
-        return {x, fv * of(p.per_start) + fc * of(p.per_common), __builtin_convertvector(place, i32), fires};
-    }
-    inline f32 residual(const Stage &at, i32 cell, i32 part) const {
-        return lookup<128>(p.value, cell) + floats(part) * lookup<128>(p.slope, cell) + at.linear;
-    }
-};
-
 // What `run` is told of such neurons.
 struct ProfileStep {
     static constexpr bool kTwoLines = true;
 };
 
-// Steps of the neurons [0, n) of a tile, n at most 16 * Vectors, with membranes and counts at hand; arguments as of `update`.
+// Steps of the neurons [0, n) of a tile, n at most W * Vectors; arguments as of `update`. snncircuit.lookup.step goes in stages, each for
+// all vectors before the next, so that none waits for its own last result.
 template <int Vectors, bool Whole, class Q>
 inline void update_profiles(const Layer &layer, int n, int steps, int capacity, const Q *exc, const Q *net, int64_t stride,
                             int64_t first_neuron, State &state, Running &sums) {
     constexpr int kShift = ProfileVisits::kShift;
-    const ProfileNeuron neuron(*layer.table);
-    const f32 grid = splat(layer.grid);
+    const Table &t = *layer.table;
+    const Profile &p = *t.profile;
+    const f32 one = splat(1.0f), grid = splat(layer.grid), gain_inh = splat(t.gain_inh);
     const int64_t words = layer.words(), padded = layer.neurons() + 64;
     const Variation *const varied = layer.variation;
     const int vectors = Whole ? Vectors : (n + W - 1) / W;
-    float *v_mem = state.v_mem + first_neuron;
+    const auto here = [&](int i) { return first_lanes(Whole ? W : n - i * W); };
+    const auto fraction = [&](f32 value, const float of[2]) { return clamp((value - splat(of[0])) * splat(of[1]), f32{}, one); };
+    float *v_mem = state.v_mem + first_neuron, *const trace = state.trace;
     int32_t *counts = reinterpret_cast<int32_t *>(state.counts) + first_neuron;
     ProfileVisits &visits = *state.visits;
     f32 v[Vectors], along[4] = {}, low = sums.low, high = sums.high, clipped = sums.clipped;
     i32 count[Vectors];
     for (int i = 0; i < vectors; i++) v[i] = load<f32>(v_mem + i * W), count[i] = i32{};
-    for (int t = 0; t < steps; t++) {
-        alignas(64) uint32_t place[Vectors * W];
-        alignas(8) uint8_t fired[Vectors * W / 8] = {};
-        ProfileNeuron::Stage at[Vectors];
+    for (int step = 0; step < steps; step++) {
+        f32 x[Vectors], y[Vectors], fv[Vectors], fc[Vectors], residual[Vectors];
+        mask fires[Vectors];
+        alignas(64) i32 place[Vectors];
+        alignas(8) uint8_t fired[Vectors * W / 8] = {}, inside[Vectors * W / 8] = {};
         for (int i = 0; i < vectors; i++) {
             const int64_t k = first_neuron + i * W;
-            f32 e = charges(exc + t * stride + i * W) * grid, h = e - charges(net + t * stride + i * W) * grid, fv, fc;
-            if (state.trace) {
-                store(state.trace + t * padded + k, e);
-                store(state.trace + (capacity + t) * padded + k, h);
+            f32 e = charges(exc + step * stride + i * W) * grid, h = e - charges(net + step * stride + i * W) * grid;
+            if (trace) {
+                store(trace + step * padded + k, e);
+                store(trace + (capacity + step) * padded + k, h);
             }
             if (varied) enter(*varied, k, e, h, v[i]);
-            mask inside;
-            at[i] = neuron.enter(v[i], e, h, fv, fc, inside);
-            const mask fires = at[i].fires, here = first_lanes(Whole ? W : n - i * W);
-            const uint32_t outside = bits(here) & ~bits(inside);
-            if (outside) sums.outside += __builtin_popcount(outside);
-            if (!Whole) fv = where(here, fv), fc = where(here, fc);
-            along[0] += fv, along[1] += fc;
-            along[2] = add_where(along[2], fires, fv), along[3] = add_where(along[3], fires, fc);
-            put_bits(fired, i, bits(fires) & bits(here));
+            const f32 inh = h * gain_inh, change = e - inh, common = min(e, inh);
+            put_bits(inside, i, bits(within(t, v[i], change, common) & here(i)));
+            x[i] = v[i] + change;
+            fv[i] = fraction(v[i], p.start), fc[i] = fraction(common, p.common);
+            if (!Whole) fv[i] = where(here(i), fv[i]), fc[i] = where(here(i), fc[i]);
         }
+        in_memory();
         for (int i = 0; i < vectors; i++) {
-            const i32 k = at[i].place >> kShift, f = at[i].place & splat((1 << kShift) - 1);
-            store(place + i * W, at[i].place);
-            const f32 residual = neuron.residual(at[i], k, f);
-            const mask fires = at[i].fires, here = first_lanes(Whole ? W : n - i * W);
-            v[i] = subtract_where(at[i].x, fires, splat(1.0f)) + residual;
-            if (varied) leave(*varied, first_neuron + i * W, where(fires, splat(1.0f)), v[i]);
-            count[i] = add_where(count[i], fires, splat(1));
-            low = min(low, Whole ? v[i] : select(here, v[i], low));
-            high = max(high, Whole ? v[i] : select(here, v[i], high));
-            clipped = add_where(clipped, Whole ? mask(~fires) : here & ~fires, positive(residual));
-            if (state.trace) {
+            const f32 at_start = multiply_add(fc[i], splat(p.edge[1]), splat(p.edge[0])),
+                      per_start = multiply_add(fc[i], splat(p.edge[3]), splat(p.edge[2])), edge = multiply_add(fv[i], per_start, at_start);
+            y[i] = max(min(x[i] - edge, splat(t.reach_high)), splat(t.reach_low));
+            x[i] = y[i] + edge;
+            along[0] += fv[i], along[1] += fc[i];
+        }
+        in_memory();
+        for (int i = 0; i < vectors; i++) {
+            const mask is = at_least(y[i], f32{});
+            const auto of = [&](const float pair[2]) { return select(is, splat(pair[1]), splat(pair[0])); };
+            fires[i] = is;
+            put_bits(fired, i, bits(is & here(i)));
+            along[2] = add_where(along[2], is, fv[i]), along[3] = add_where(along[3], is, fc[i]);
+            residual[i] = multiply_add(fv[i], of(p.per_start), fc[i] * of(p.per_common));
+            // The last place of a sheet is a hair below its last node, so that it is in its last cell.
+            place[i] = __builtin_convertvector(clamp(multiply_add(y[i], of(p.scale), of(p.offset)), of(p.first), of(p.last)), i32);
+        }
+        in_memory();
+        for (int i = 0; i < vectors; i++) {
+            const i32 cell = place[i] >> kShift;
+            const f32 part = floats(place[i] & splat((1 << kShift) - 1));
+            residual[i] = multiply_add(part, lookup<128>(p.slope, cell), lookup<128>(p.value, cell) + residual[i]);
+        }
+        in_memory();
+        for (int i = 0; i < vectors; i++) {
+            v[i] = subtract_where(x[i], fires[i], one) + residual[i];
+            if (varied) leave(*varied, first_neuron + i * W, where(fires[i], one), v[i]);
+            count[i] = add_where(count[i], fires[i], splat(1));
+            low = min(low, Whole ? v[i] : select(here(i), v[i], low));
+            high = max(high, Whole ? v[i] : select(here(i), v[i], high));
+            clipped = add_where(clipped, mask(~fires[i]) & here(i), positive(residual[i]));
+            if (trace) {
                 const int64_t k = first_neuron + i * W;
-                store(state.trace + (2 * capacity + t) * padded + k, v[i]);
-                store(state.trace + (3 * capacity + t) * padded + k, where(fires, splat(1.0f)));
+                store(trace + (2 * capacity + step) * padded + k, v[i]);
+                store(trace + (3 * capacity + step) * padded + k, where(fires[i], one));
             }
         }
-        std::memcpy(reinterpret_cast<char *>(state.bits + t * words) + first_neuron / 8, fired, size_t((n + 31) / 32 * 4));
-        in_memory();
-#ifndef NOTALLY
+        sums.outside += n;
+        for (size_t i = 0; i < sizeof inside; i += 8) sums.outside -= __builtin_popcountll(load<uint64_t>(inside + i));
+        std::memcpy(reinterpret_cast<char *>(state.bits + step * words) + first_neuron / 8, fired, size_t((n + 31) / 32 * 4));
         visits.room_for(n);
-        visits.add(place, Whole ? Vectors * W : n);
-#endif
+        visits.add(reinterpret_cast<const uint32_t *>(place), n);
     }
     for (int i = 0; i < vectors; i++) {
         store(v_mem + i * W, v[i]);
@@ -121,9 +111,9 @@ inline void update_profile(const Layer &layer, int n, int steps, int capacity, c
         run(layer, some, steps, capacity, exc + from, net + from, stride, first_neuron + from, state, sums);
     };
     int from = 0;
-    for (; n - from >= kBlock; from += kBlock) update(update_profiles<kVectors, true, Q>, from, kBlock);
-    if (n - from >= kBlock / 2) update(update_profiles<kVectors / 2, true, Q>, from, kBlock / 2), from += kBlock / 2;
-    if (n > from) update(update_profiles<kVectors / 2, false, Q>, from, n - from);
+    for (; n - from >= 2 * kBlock; from += 2 * kBlock) update(update_profiles<2 * kVectors, true, Q>, from, 2 * kBlock);
+    if (n - from >= kBlock) update(update_profiles<kVectors, true, Q>, from, kBlock), from += kBlock;
+    if (n > from) update(update_profiles<kVectors, false, Q>, from, n - from);
     sums.into(*state.sums);
 }
 

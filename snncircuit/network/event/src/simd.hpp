@@ -104,6 +104,18 @@ inline void put_bits(uint8_t *all, int i, uint32_t bits) {
         all[i * W / 8] |= uint8_t(bits << (i * W % 8));
 }
 inline f32 positive(f32 a) { return max(a, f32{}); }
+// Between numbers that are not negative. Floats are ordered as whole numbers are from zero on, and more units of a processor compare those.
+inline f32 clamp(f32 a, f32 low, f32 high) { return (f32)min(max((i32)a, (i32)low), (i32)high); }
+// a * b + c, rounded once where the processor can.
+inline f32 multiply_add(f32 a, f32 b, f32 c) {
+#if defined(__AVX512BW__)
+    return (f32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+    return (f32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
 // Beyond 16 bits a sum starts again from the other end.
 inline i16 plus(i16 a, i16 b) {
     typedef uint16_t u16 __attribute__((vector_size(4 * W)));
