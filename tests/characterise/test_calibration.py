@@ -81,7 +81,7 @@ def test_no_node_moves_by_more_than_a_hundredth_of_a_threshold(table: OperatingT
     np.testing.assert_allclose(moved.residual - table.residual, 1e-2, atol=1e-9)
 
 
-def test_charge_that_comes_late_leaves_no_bias_on_trains_of_another_seed(table: OperatingTable) -> None:
+def test_charge_that_comes_late_leaves_little_bias_on_trains_of_another_seed(table: OperatingTable) -> None:
     run = calibrated(table, SCALE)
     asked = next(run)
     with pytest.raises(StopIteration) as end:
@@ -94,7 +94,8 @@ def test_charge_that_comes_late_leaves_no_bias_on_trains_of_another_seed(table: 
         for t in (table, moved)
     )
     assert before.mean() < -3e-4
-    assert abs(after.mean()) < 0.1 * abs(before.mean())
+    # What is left is the share of steps without input, which are held against a membrane that no late charge reaches.
+    assert abs(after.mean()) < 0.25 * abs(before.mean())
 
 
 def test_a_membrane_without_input_is_told_better_than_trains_alone_would(table: OperatingTable) -> None:
@@ -103,13 +104,32 @@ def test_a_membrane_without_input_is_told_better_than_trains_alone_would(table: 
     samples = [answer(table, d, leak=1e-3) for d in asked]
     with pytest.raises(StopIteration) as end:
         run.send(samples)
-    moving = [(d, s) for d, s in zip(asked, samples, strict=True) if len(d.q_exc) > 1]
+    moving = [(d, s) for d, s in zip(asked, samples, strict=True) if any(d.q_exc + d.q_inh)]
     alone = polished(table, SCALE, [d for d, _ in moving], [s for _, s in moving])
     v = np.linspace(0.0, 0.97, 91)
     by_both, by_trains = (
         np.abs(lookup.step(t, v, 0.0, 0.0).v_mem - v - 1e-3).mean() for t in (end.value.value, alone)
     )
     assert by_both < 0.95 * by_trains
+
+
+def test_what_a_membrane_does_in_its_first_step_without_input_alone_does_not_count(
+    table: OperatingTable,
+) -> None:
+    run = calibrated(table, SCALE)
+    asked = next(run)
+    samples = [answer(table, d) for d in asked]
+
+    def startled(drive: Drive, sample: Sample) -> Sample:
+        if any(drive.q_exc + drive.q_inh):
+            return sample
+        v_mem = (sample.v_mem[0] - 5e-3 * SCALE.volts, *sample.v_mem[1:])
+        return replace(sample, v_mem=v_mem, energy=tuple((e[0] + 1.0, *e[1:]) for e in sample.energy))
+
+    with pytest.raises(StopIteration) as end:
+        run.send([startled(d, s) for d, s in zip(asked, samples, strict=True)])
+    np.testing.assert_allclose(end.value.value.residual, table.residual, atol=1e-12)
+    np.testing.assert_allclose(end.value.value.energy, table.energy, atol=1e-12)
 
 
 def test_failed_samples_and_steps_that_spike_otherwise_do_not_count(table: OperatingTable) -> None:
