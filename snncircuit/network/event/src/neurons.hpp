@@ -80,22 +80,16 @@ struct TableStep {
     size_t apart;
     TableStep(const Layer &layer, float *visits) : t(*layer.table), occupancy(visits), apart(size_t(t.n_rows) * 8) {}
     static constexpr bool kTwoLines = true;
-    // Entries that a look-up reads, along an axis and of the columns of start and common.
-    static constexpr int entries(int cells) { return cells == 8 ? 16 : cells; }
-    static constexpr int kColumns = Starts == 1 ? 1 : Starts * Commons;
 
     // Cell of a value, by bisection.
-    template <int N>
-    static inline i32 below(const Axis &axis, f32 value) {
-        if constexpr (N == 1) return i32{};
-        if constexpr (N > 0) {
-            i32 k = where(at_least(value, splat(axis.node[N / 2])), splat(N / 2));
-#pragma GCC unroll 8
-            for (int s = N / 4; s; s >>= 1) k = add_where(k, at_least(value, lookup<entries(N)>(axis.node + s, k)), splat(s));
+    template <int N, int Level = 1>
+    static inline i32 below(const Axis &axis, f32 value, i32 k = i32{}) {
+        const auto next = [&](i32 at, f32 node) { return add_where(at + at, at_least(value, node), splat(1)); };
+        if constexpr (N == 0) {
+            for (int level = 1; level < axis.size; level *= 2) k = next(k, lookup<0>(axis.tree + level, k));
             return k;
         }
-        i32 k{};
-        for (int s = axis.size / 2; s; s >>= 1) k = add_where(k, at_least(value, lookup<0>(axis.node + s, k)), splat(s));
+        if constexpr (Level < N) return below<N, 2 * Level>(axis, value, next(k, lookup<Level>(axis.tree + Level, k)));
         return k;
     }
     static inline f32 fraction(f32 value, f32 low, f32 inverse) { return min(positive((value - low) * inverse), splat(1.0f)); }
@@ -106,27 +100,27 @@ struct TableStep {
         f32 clipped = sums.clipped;
         int64_t outside = 0;
         f32 fv[kVectors], fc[kVectors], x[kVectors], y[kVectors];
-        i32 column[kVectors];
-        alignas(64) i32 row[kVectors];
+        alignas(64) i32 column[kVectors], row[kVectors];
         for (int i = 0; i < vectors; i++) {
             const f32 v = b.v_mem[i], exc = b.exc[i], inh = b.inh[i] * t.gain_inh;
             const f32 net = exc - inh, common = min(exc, inh);
             const i32 kv = below<Starts>(t.start, v), kc = below<Commons>(t.common, common);
             x[i] = v + net;
-            fv[i] = fraction(v, lookup<entries(Starts)>(t.start.node, kv), lookup<entries(Starts)>(t.start.inverse, kv));
-            fc[i] = fraction(common, lookup<entries(Commons)>(t.common.node, kc), lookup<entries(Commons)>(t.common.inverse, kc));
+            fv[i] = fraction(v, lookup<Starts>(t.start.node, kv), lookup<Starts>(t.start.inverse, kv));
+            fc[i] = fraction(common, lookup<Commons>(t.common.node, kc), lookup<Commons>(t.common.inverse, kc));
             column[i] = (kv << t.shift_start) + kc;
             const uint32_t beyond = bits(b.alive(i)) & ~bits(within(t, v, net, common));
             if (beyond) outside += __builtin_popcount(beyond);
         }
+        in_memory();
+        const uint32_t *const columns = reinterpret_cast<const uint32_t *>(column), *const rows = reinterpret_cast<const uint32_t *>(row);
         for (int i = 0; i < vectors; i++) {
             const f32 vc = fv[i] * fc[i];
             f32 spikes{}, edge_below{};
             for (int n = 0; n < t.n_edges; n++) {
-                const float *e = t.edge + n * 4 * t.columns;
-                const f32 edge = lookup<kColumns>(e, column[i]) + fc[i] * lookup<kColumns>(e + t.columns, column[i]) +
-                                 fv[i] * lookup<kColumns>(e + 2 * t.columns, column[i]) +
-                                 vc * lookup<kColumns>(e + 3 * t.columns, column[i]);
+                f32 e[4];
+                quads(t.edge + n * 4 * t.columns, columns + i * W, e);
+                const f32 edge = e[0] + fc[i] * e[1] + fv[i] * e[2] + vc * e[3];
                 if (n == t.n_edges - 1) x[i] = min(x[i], edge + t.reach_high);
                 if (n == 0) {
                     x[i] = max(x[i], edge + t.reach_low);
@@ -158,7 +152,6 @@ struct TableStep {
             row[i] = ((column[i] << t.shift_node) + k) << 3;
         }
         in_memory();
-        const uint32_t *rows = reinterpret_cast<const uint32_t *>(row);
         for (int i = 0; i < vectors; i++) {
             const f32 vc = fv[i] * fc[i], fy = y[i];
             f32 m[8] = {one, fc[i], fv[i], vc, fy, fc[i] * fy, fv[i] * fy, vc * fy};

@@ -155,36 +155,83 @@ inline float most(f32 a) {
     return s;
 }
 
-// table[index] of each lane; N is the size of the table, 1, 16, 32, 64 or 128, or 0 for any.
+// Compilers would read a vector from memory again for each use, or move it about in registers.
+template <class V>
+inline void in_register(V &v) {
+#if defined(__AVX2__)
+    __asm__("" : "+v"(v));
+#else
+    (void)v;
+#endif
+}
+// Compilers would take vectors apart with shuffles rather than read their lanes from memory, at several times the cost.
+inline void in_memory() { __asm__ volatile("" : : : "memory"); }
+
+// table[scale * index] of each lane, one after the other.
+template <class Index>
+inline f32 gather(const float *table, const Index &index, uint32_t scale = 1) {
+    f32 out{};
+    for (int l = 0; l < W; l++) out[l] = table[scale * uint32_t(index[l])];
+    return out;
+}
+
+// table[index] of each lane; N is the size of the table, a power of two up to 128, or 0 for any.
 template <int N>
 inline f32 lookup(const float *table, i32 index) {
     if constexpr (N == 1) return splat(table[0]);
 #if defined(__AVX512BW__)
-    if constexpr (N == 0) return (f32)_mm512_i32gather_ps((__m512i)index, table, 4);
-    __m512i k = (__m512i)index;
-    if constexpr (N == 16) return (f32)_mm512_permutexvar_ps(k, _mm512_loadu_ps(table));
-    __m512 low = _mm512_permutex2var_ps(_mm512_loadu_ps(table), k, _mm512_loadu_ps(table + 16));
-    if constexpr (N == 32) return (f32)low;
-    const auto odd = _mm512_test_epi32_mask(k, _mm512_set1_epi32(32));
-    __m512 high = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 32), k, _mm512_loadu_ps(table + 48));
-    low = _mm512_mask_blend_ps(odd, low, high);
-    if constexpr (N == 64) return (f32)low;
-    __m512 third = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 64), k, _mm512_loadu_ps(table + 80));
-    high = _mm512_permutex2var_ps(_mm512_loadu_ps(table + 96), k, _mm512_loadu_ps(table + 112));
-    return (f32)_mm512_mask_blend_ps(_mm512_test_epi32_mask(k, _mm512_set1_epi32(64)), low, _mm512_mask_blend_ps(odd, third, high));
-#else
-    f32 out{};
-    for (int l = 0; l < W; l++) out[l] = table[index[l]];
-    return out;
+    const __m512i k = (__m512i)index;
+    if constexpr (N == 0) return (f32)_mm512_i32gather_ps(k, table, 4);
+    if constexpr (N <= 16) return (f32)_mm512_permutexvar_ps(k, _mm512_loadu_ps(table));
+    if constexpr (N == 32) return (f32)_mm512_permutex2var_ps(_mm512_loadu_ps(table), k, _mm512_loadu_ps(table + 16));
+    if constexpr (N > 32)
+        return select(_mm512_test_epi32_mask(k, _mm512_set1_epi32(N / 2)), lookup<N / 2>(table + N / 2, index),
+                      lookup<N / 2>(table, index));
+#elif defined(__AVX2__)
+    if constexpr (N > 0 && N <= 8) return (f32)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+    if constexpr (N == 16 || N == 32) {
+        const __m256 bit = _mm256_castsi256_ps(_mm256_slli_epi32((__m256i)index, N == 16 ? 28 : 27));
+        return (f32)_mm256_blendv_ps((__m256)lookup<N / 2>(table, index), (__m256)lookup<N / 2>(table + N / 2, index), bit);
+    }
 #endif
+    return gather(table, index);
 }
 template <int N>
 inline i32 lookup(const int32_t *table, i32 index) {
     return (i32)lookup<N>(reinterpret_cast<const float *>(table), index);
 }
 
+// table[4 * at + k] of each lane, for k from 0 to 3.
+inline void quads(const float *table, const uint32_t *at, f32 out[4]) {
 #if defined(__AVX512BW__)
-// Eight by eight transposes in the lower and the upper halves.
+    const auto of = [&](int lane) { return _mm_loadu_ps(table + 4 * at[lane]); };
+    __m512 r[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        const __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(of(j)), of(4 + j), 1);
+        const __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(of(8 + j)), of(12 + j), 1);
+        r[j] = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+    }
+    const __m512 a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
+    const __m512 c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
+    out[0] = (f32)_mm512_shuffle_ps(a, c, 0x44), out[1] = (f32)_mm512_shuffle_ps(a, c, 0xEE);
+    out[2] = (f32)_mm512_shuffle_ps(b, d, 0x44), out[3] = (f32)_mm512_shuffle_ps(b, d, 0xEE);
+#elif defined(__AVX2__)
+    const auto of = [&](int lane) { return _mm_loadu_ps(table + 4 * at[lane]); };
+    __m256 r[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) r[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(of(j)), of(4 + j), 1);
+    const __m256 a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+    const __m256 c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+    out[0] = (f32)_mm256_shuffle_ps(a, c, 0x44), out[1] = (f32)_mm256_shuffle_ps(a, c, 0xEE);
+    out[2] = (f32)_mm256_shuffle_ps(b, d, 0x44), out[3] = (f32)_mm256_shuffle_ps(b, d, 0xEE);
+#else
+    for (int k = 0; k < 4; k++) out[k] = gather(table + k, at, 4);
+#endif
+}
+
+#if defined(__AVX512BW__)
+// Transposes eight by eight lanes, of registers of 16 the lower and the upper half each.
 inline void transpose(__m512 r[8]) {
     const __m512i even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     __m512 a[8];
@@ -201,19 +248,23 @@ inline void transpose(__m512 r[8]) {
         r[j + 4] = _mm512_castpd_ps(_mm512_permutex2var_pd(_mm512_castps_pd(a[j]), odd, _mm512_castps_pd(a[j + 4])));
     }
 }
-#endif
-
-// Compilers would read a vector from memory again for each use, or move it about in registers.
-template <class V>
-inline void in_register(V &v) {
-#if defined(__AVX2__)
-    __asm__("" : "+v"(v));
-#else
-    (void)v;
-#endif
+#elif defined(__AVX2__)
+inline void transpose(__m256 r[8]) {
+    __m256 a[8];
+    for (int j = 0; j < 8; j += 4) {
+        const __m256 p = _mm256_unpacklo_ps(r[j], r[j + 1]), q = _mm256_unpackhi_ps(r[j], r[j + 1]);
+        const __m256 s = _mm256_unpacklo_ps(r[j + 2], r[j + 3]), t = _mm256_unpackhi_ps(r[j + 2], r[j + 3]);
+        a[j + 0] = _mm256_shuffle_ps(p, s, 0x44);
+        a[j + 1] = _mm256_shuffle_ps(p, s, 0xEE);
+        a[j + 2] = _mm256_shuffle_ps(q, t, 0x44);
+        a[j + 3] = _mm256_shuffle_ps(q, t, 0xEE);
+    }
+    for (int j = 0; j < 4; j++) {
+        r[j] = _mm256_permute2f128_ps(a[j], a[j + 4], 0x20);
+        r[j + 4] = _mm256_permute2f128_ps(a[j], a[j + 4], 0x31);
+    }
 }
-// Compilers would take vectors apart with shuffles rather than read their lanes from memory, at several times the cost.
-inline void in_memory() { __asm__ volatile("" : : : "memory"); }
+#endif
 
 // Of each lane the sum of m[k] * of[at + k] over its eight k, in the order ((0 + 2) + (1 + 3)) + ((4 + 6) + (5 + 7)), and m[k] added to
 // tally[at + k]. Neighbouring lanes, which often meet the same row, add to different copies of all rows, `apart` floats from each other, so
@@ -239,34 +290,24 @@ inline f32 meet_rows(const float *of, float *tally, size_t apart, const uint32_t
             _mm512_add_ps(_mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0x44), _mm512_shuffle_ps(pair[2 * j], pair[2 * j + 1], 0xEE));
     const __m512 sum = _mm512_add_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x88), _mm512_shuffle_f32x4(four[0], four[1], 0xDD));
     return (f32)_mm512_shuffle_f32x4(sum, sum, 0xD8);
+#elif defined(__AVX2__)
+    __m256 r[8];
+    for (int j = 0; j < 8; j++) r[j] = (__m256)m[j];
+    transpose(r);  // lane j
+    for (int j = 0; j < 8; j++) {
+        float *visits = tally + (j % int(kCopies)) * apart + at[j];
+        _mm256_store_ps(visits, _mm256_add_ps(_mm256_load_ps(visits), r[j]));
+        r[j] = _mm256_mul_ps(_mm256_load_ps(of + at[j]), r[j]);
+    }
+    const auto pairs = [&](int j, int k) { return _mm256_add_ps(_mm256_unpacklo_ps(r[j], r[k]), _mm256_unpackhi_ps(r[j], r[k])); };
+    const auto fours = [](__m256 p, __m256 q) { return _mm256_add_ps(_mm256_shuffle_ps(p, q, 0x44), _mm256_shuffle_ps(p, q, 0xEE)); };
+    const __m256 low = fours(pairs(0, 1), pairs(2, 3)), high = fours(pairs(4, 5), pairs(6, 7));
+    return (f32)_mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
 #else
     f32 a[8];
-#if defined(__AVX2__)
-    __m256 r[8], b[8];
-    for (int j = 0; j < 8; j++) r[j] = _mm256_load_ps(of + at[j]);
-    for (int j = 0; j < 8; j += 4) {
-        const __m256 p = _mm256_unpacklo_ps(r[j], r[j + 1]), q = _mm256_unpackhi_ps(r[j], r[j + 1]);
-        const __m256 s = _mm256_unpacklo_ps(r[j + 2], r[j + 3]), t = _mm256_unpackhi_ps(r[j + 2], r[j + 3]);
-        b[j + 0] = _mm256_shuffle_ps(p, s, 0x44);
-        b[j + 1] = _mm256_shuffle_ps(p, s, 0xEE);
-        b[j + 2] = _mm256_shuffle_ps(q, t, 0x44);
-        b[j + 3] = _mm256_shuffle_ps(q, t, 0xEE);
-    }
-    for (int j = 0; j < 4; j++) {
-        a[j] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x20);
-        a[j + 4] = (f32)_mm256_permute2f128_ps(b[j], b[j + 4], 0x31);
-    }
-#else
-    for (int j = 0; j < 8; j++) {
-        f32 row{};
-        for (int l = 0; l < W; l++) row[l] = of[at[l] + uint32_t(j)];
-        a[j] = row;
-    }
-#endif
-    float flat[8][W];
-    for (int j = 0; j < 8; j++) store(flat[j], m[j]);
+    for (int j = 0; j < 8; j++) a[j] = gather(of + j, at);
     for (int l = 0; l < W; l++)
-        for (int j = 0; j < 8; j++) tally[size_t(l) % kCopies * apart + at[l] + size_t(j)] += flat[j][l];
+        for (int j = 0; j < 8; j++) tally[size_t(l) % kCopies * apart + at[l] + size_t(j)] += m[j][l];
     return ((m[0] * a[0] + m[2] * a[2]) + (m[1] * a[1] + m[3] * a[3])) + ((m[4] * a[4] + m[6] * a[6]) + (m[5] * a[5] + m[7] * a[7]));
 #endif
 }

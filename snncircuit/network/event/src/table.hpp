@@ -26,20 +26,23 @@ struct OwnedTable {
         std::copy(values.begin(), values.end(), floats.back().get());
         return floats.back().get();
     }
-    // Nodes for bisection and the inverse distances between them.
-    Axis axis(const std::vector<float> &nodes, const char *what, int32_t &n) {
+    // Nodes for bisection, `least` cells at least, and the inverse distances between them.
+    Axis axis(const std::vector<float> &nodes, const char *what, int32_t &n, size_t least) {
         expect(nodes.size() >= 2 && nodes.size() < (1u << 16), std::string(what) + ": expected 2 to 65535 nodes");
         n = int32_t(nodes.size());
-        size_t size = 64;
-        while (size < size_t(n)) size *= 2;
-        std::vector<float> at(2 * size, std::numeric_limits<float>::infinity()), inverse(2 * size, 0.0f);
+        size_t size = least;
+        while (size + 1 < size_t(n)) size *= 2;
+        const size_t read = 2 * size + 64;  // entries that vectors may read
+        std::vector<float> at(read, std::numeric_limits<float>::infinity()), inverse(read, 0.0f), tree(read, 0.0f);
         for (size_t i = 0; i + 1 < size_t(n); i++) {
             const float step = nodes[i + 1] - nodes[i];
             expect(std::isfinite(nodes[i]) && std::isfinite(step) && step > 0, std::string(what) + ": expected finite, ascending nodes");
             at[i] = nodes[i];
             inverse[i] = 1.0f / step;
         }
-        return {keep(at), keep(inverse), int32_t(size)};
+        for (size_t level = 1; level < size; level *= 2)
+            for (size_t i = 0; i < level; i++) tree[level + i] = at[(2 * i + 1) * size / (2 * level)];
+        return {keep(at), keep(inverse), keep(tree), int32_t(size)};
     }
     static int32_t bits_for(int32_t cells) {
         int32_t b = 0;
@@ -50,8 +53,8 @@ struct OwnedTable {
                const In<int32_t, 1> &first_cell, const In<int32_t, 1> &last_cell, const In<float, 3> &edge, const In<float, 2> &rows,
                const In<float, 1> &figures, bool profile) {
         const auto list = [](const In<float, 1> &values) { return std::vector<float>(values.data(), values.data() + values.size()); };
-        table.start = axis(list(start), "start", table.n_start);
-        table.common = axis(list(common), "common", table.n_common);
+        table.start = axis(list(start), "start", table.n_start, 8);
+        table.common = axis(list(common), "common", table.n_common, 8);
         hold_cells(list(low), list(width), first_cell, last_cell, edge.shape(0));
         table.shift_start = std::max(3, bits_for(table.n_common - 1));
         table.shift_node = bits_for(table.n_cells);
@@ -60,7 +63,7 @@ struct OwnedTable {
         n_rows = columns << table.shift_node;
         expect(n_rows < (int64_t(1) << 26), "table: expected fewer cells");
         table.n_rows = int32_t(n_rows);
-        table.columns = int32_t(std::max<int64_t>(128, columns));
+        table.columns = int32_t(columns);
         table.n_edges = int32_t(edge.shape(0));
         expect(
             edge.shape(0) >= 1 && edge.shape(0) <= size_t(kMaxPlanes) && edge.shape(1) == 4 && int64_t(edge.shape(2)) == starts * commons,
@@ -73,7 +76,7 @@ struct OwnedTable {
             for (int64_t c = 0; c < commons; c++) {
                 const int64_t column = v << table.shift_start | c, from = v * commons + c;
                 for (int64_t i = 0; i < table.n_edges * 4; i++)
-                    edges[size_t(i * table.columns + column)] = edge.data()[i * starts * commons + from];
+                    edges[size_t((i / 4 * table.columns + column) * 4 + i % 4)] = edge.data()[i * starts * commons + from];
                 std::memcpy(cells.data() + (column << table.shift_node) * 8, rows.data() + from * along * 8,
                             size_t(along) * 8 * sizeof(float));
             }
@@ -94,7 +97,7 @@ struct OwnedTable {
         const auto set = [](float pair[2], double a, double b) { pair[0] = float(a), pair[1] = float(b); };
         set(p.start, table.start.node[0], table.start.inverse[0]);
         set(p.common, table.common.node[0], table.common.inverse[0]);
-        for (int i = 0; i < 4; i++) p.edge[i] = table.edge[i * table.columns];
+        for (int i = 0; i < 4; i++) p.edge[i] = table.edge[i];
         for (int n = 0; n < 2; n++) {
             const double scale = table.even_inverse[n] * kPlace;
             p.scale[n] = float(scale);
@@ -139,9 +142,9 @@ struct OwnedTable {
         expect(apart.size() == low.size(), "first, last: expected all cells");
         apart.push_back(apart.back() + width.back());
         int32_t ends = 0;
-        table.node = axis(apart, "low", ends);
+        table.node = axis(apart, "low", ends, 32);
         table.n_cells = ends - 1;
-        const size_t size = 2 * size_t(table.node.size);
+        const size_t size = 2 * size_t(table.node.size) + 64;
         std::vector<float> plain = low;
         plain.resize(size, 0.0f), inverse.resize(size, 0.0f);
         table.low = keep(plain), table.node.inverse = keep(inverse);

@@ -22,10 +22,10 @@ struct Ideal {
     int32_t to_zero;
 };
 
-// Nodes of one axis. `size` is a power of two, 64 at least, and above the number of cells; from the last node on they are +infinity, so
-// that bisection ends at the last cell; twice as many entries can be read.
+// Nodes of one axis. `size` is a power of two, not below the number of cells; from the last node on they are +infinity, so that bisection
+// ends at the last cell. `tree` has the nodes in the order in which bisection meets them: those of its step k from entry 2^k on.
 struct Axis {
-    const float *node, *inverse;  // inverse: 1 / distance to the next node
+    const float *node, *inverse, *tree;  // inverse: 1 / distance to the next node
     int32_t size;
 };
 
@@ -76,13 +76,13 @@ struct ProfileVisits {
 // A transfer table; axes and meaning as in snncircuit.table, overdrive + 64 for each spike along `node`. The cell (kv, kc, k) is column
 // kv << shift_start | kc, and row column << shift_node | k.
 struct Table {
-    int32_t n_start, n_common, n_cells, n_edges, shift_start, shift_node, columns, n_rows;  // columns: 128 at least
+    int32_t n_start, n_common, n_cells, n_edges, shift_start, shift_node, columns, n_rows;
     Axis start, common, node;
     const float *low;                      // overdrive at the lower end of each cell, without the 64
     const int32_t *first, *last;           // [64], first and last cell along `node` of each spike count
     const float *even_low, *even_inverse;  // [64], first node and 1 / distance of nodes of each count, where `even`
     bool even;
-    const float *edge;  // [n_edges][4][columns], coefficients of 1, fc, fv, fv fc
+    const float *edge;  // [n_edges][columns][4], coefficients of 1, fc, fv, fv fc
     const float *rows;  // [n_rows][8], coefficients of 1, fc, fv, fv fc and of fy times these
     float gain_inh, net_exc, net_inh, v_low, v_high, common_high, reach_low, reach_high;
     const Profile *profile;  // null: it is none
