@@ -22,7 +22,7 @@ from snncircuit.network.event.memory import (
 )
 from snncircuit.network.event.prepared import prepared
 from snncircuit.network.event.received import from_currents, from_spikes
-from snncircuit.network.event.torch_threads import torch_on_one_thread
+from snncircuit.network.event.torch_threads import torch_on_one_thread, torch_threads
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import EXIT_INTERVAL, SIGNALS, Outcome, Record, Trace
 from snncircuit.network.populations import Neurons, by_layer
@@ -37,6 +37,7 @@ MOST_IMAGES = 128
 """Of a batch; more bring no speed."""
 
 
+@torch_on_one_thread()
 def run_event(
     network: SpikingNetwork,
     neuron: Neurons,
@@ -55,22 +56,6 @@ def run_event(
         SimulationError: what the kernel cannot hold, or an encoder that gives other than 0 and 1.
     """
     simd()  # refuses a bad choice of the instruction set
-    with torch_on_one_thread() as threads:
-        return _run(network, neuron, encoder, images, first_image, steps, record, exit_margin, chunk, threads)
-
-
-def _run(
-    network: SpikingNetwork,
-    neuron: Neurons,
-    encoder: Encoder,
-    images: Float[Tensor, "n c h w"],
-    first_image: int,
-    steps: int,
-    record: Record,
-    exit_margin: int | None,
-    chunk: int,
-    threads: int,
-) -> Outcome:
     made = prepared(network, neuron, analog=encoder.analog)
     n, layers = len(images), network.layers
     neurons = by_layer(network, neuron).values()
@@ -98,7 +83,7 @@ def _run(
         images=n,
         steps=steps,
         chunk=chunk if exit_margin is None else EXIT_INTERVAL,
-        threads=threads,
+        threads=torch_threads(),
         bits=bits,
         exc=charges,
         net=net,

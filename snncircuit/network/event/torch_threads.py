@@ -13,9 +13,15 @@ _inside = 0
 _threads = 1
 
 
+def torch_threads() -> int:
+    """How many threads torch may have, also while it is left one."""
+    with _lock:
+        return _threads if _inside else torch.get_num_threads()
+
+
 @contextmanager
-def torch_on_one_thread() -> Iterator[int]:
-    """Gives how many threads torch may have, and leaves it one until the block ends.
+def torch_on_one_thread() -> Iterator[None]:
+    """Leaves torch one thread, for the length of a block or of a function.
 
     After each operation on several threads these spin for some milliseconds, waiting for the next one, where the kernel's are to run.
     Torch keeps the number once for each thread of Python and once for new ones, so blocks that overlap ask the first of them.
@@ -28,7 +34,7 @@ def torch_on_one_thread() -> Iterator[int]:
         threads = _threads
     torch.set_num_threads(1)
     try:
-        yield threads
+        yield
     finally:
         torch.set_num_threads(threads)
         with _lock:

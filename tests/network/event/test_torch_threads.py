@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 import torch
 
-from snncircuit.network.event.torch_threads import torch_on_one_thread
+from snncircuit.network.event.torch_threads import torch_on_one_thread, torch_threads
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +19,10 @@ def three() -> Iterator[None]:
 
 
 def test_a_block_knows_how_many_there_are_and_leaves_one() -> None:
-    with torch_on_one_thread() as threads:
-        assert threads == 3
+    with torch_on_one_thread():
+        assert torch_threads() == 3
         assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 3
+    assert torch_threads() == torch.get_num_threads() == 3
 
 
 def test_an_error_leaves_them_as_they_were() -> None:
@@ -35,11 +35,11 @@ def test_blocks_that_overlap_in_threads_of_python_all_have_those_of_the_first() 
     together = Barrier(4)
 
     def overlap() -> tuple[int, int, int]:
-        with torch_on_one_thread() as threads:
+        with torch_on_one_thread():
             together.wait(timeout=60)
-            inside = torch.get_num_threads()
+            inside = torch_threads(), torch.get_num_threads()
             together.wait(timeout=60)
-        return threads, inside, torch.get_num_threads()
+        return *inside, torch.get_num_threads()
 
     for _ in range(20):
         with ThreadPoolExecutor(4) as pool:

@@ -9,7 +9,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "dispatch.hpp"
-#include "run.hpp"
+#include "threads.hpp"
 
 namespace snn {
 namespace {

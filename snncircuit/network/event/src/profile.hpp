@@ -1,7 +1,7 @@
 // Neurons whose table is a *profile*: at most one spike a step, and every sheet one function of the overdrive on evenly spaced nodes, plus
 // something linear in the start and in the common charge. Their step needs two look-ups, in registers, and a visit is one whole number.
 #pragma once
-#include "neurons.hpp"
+#include "measured.hpp"
 
 namespace snn {
 namespace {

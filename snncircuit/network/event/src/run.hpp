@@ -3,57 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <thread>
 
-#include "table.hpp"
+#include "layer.hpp"
 
 namespace snn {
 
-constexpr int64_t kSlack = 96;    // entries beyond the neurons of a layer that vectors may read
 constexpr int kExitInterval = 8;  // steps between two looks at the classes
-
-// A layer with the arrays that it borrows from Python.
-struct OwnedLayer {
-    Layer layer{};
-    nb::object table;
-    Array<char> site_blocks, block_segments, block_row, segments, exc, net;
-    Array<char> weights;
-    const OwnedTable *cells = nullptr;
-    std::vector<int64_t> segment_row;
-    int64_t most_rows = 0;  // of a block
-};
-
-constexpr int64_t kLong = 160;  // positions of a segment, on average
-
-inline void check_segments(OwnedLayer &owned, int64_t rows) {
-    Layer &l = owned.layer;
-    int64_t positions = 0;
-    for (int s = 0; s < l.sites; s++) expect(l.site_blocks[s] <= l.site_blocks[s + 1], "site_blocks: expected ascending");
-    const int blocks = l.site_blocks[l.sites];
-    for (int b = 0; b < blocks; b++)  // all of them before any is followed
-        expect(l.block_segments[b] <= l.block_segments[b + 1], "block_segments: expected ascending");
-    for (int b = 0; b < blocks; b++) {
-        int64_t found = 0;
-        for (int i = l.block_segments[b]; i < l.block_segments[b + 1]; i++) {
-            const Segment &s = l.segments[i];
-            const int64_t n = (int64_t(s.unit1) - s.unit0) * l.unit;
-            expect(s.strip >= 0 && s.strip < l.strips && s.unit0 >= 0 && s.unit0 <= s.unit1 && s.unit1 <= l.units,
-                   "segments: expected units of the layer's strips");
-            expect(s.row >= 0 && s.row + n <= 65536 && l.block_row[b] >= 0 && l.block_row[b] <= rows - s.row - n,
-                   "segments: expected rows of the weights, 65536 in a block at most");
-            found += n;
-            owned.segment_row.push_back(l.block_row[b] + s.row);
-        }
-        positions += found;
-        owned.most_rows = std::max(owned.most_rows, found);
-    }
-    l.segment_row = owned.segment_row.data();
-    l.long_segments = positions >= kLong * int64_t(owned.segment_row.size());
-}
 
 // A run and where its results go; arrays as in engine.py.
 struct Job {
@@ -265,53 +221,5 @@ class Worker {
     Array<int16_t> plane_;
     Scratch scratch_{};
 };
-
-// Threads that are waited for, also where the system gives fewer than were asked for.
-struct Threads : std::vector<std::thread> {
-    void join() {
-        for (std::thread &thread : *this)
-            if (thread.joinable()) thread.join();
-    }
-    ~Threads() { join(); }
-};
-
-// Runs all images; called without the GIL, which is taken now and then to let an interrupt through.
-inline void run_threads(const Job &job, const std::vector<Worker *> &workers) {
-    std::atomic<int> next{0};
-    std::atomic<bool> stop{false};
-    size_t ended = 0;
-    std::mutex mutex;
-    std::condition_variable done;
-    Threads pool;
-    try {
-        for (Worker *w : workers)
-            pool.emplace_back([&, w] {
-                w->begin(job, stop);
-                for (int i = next++; i < job.images && !stop; i = next++) w->image(i);
-                std::lock_guard<std::mutex> lock(mutex);
-                ended++;
-                done.notify_one();
-            });
-    } catch (const std::system_error &) {
-        if (pool.empty()) throw;  // as many threads as there may be do
-    }
-    {
-        std::unique_lock<std::mutex> lock(mutex);
-        while (!done.wait_for(lock, std::chrono::milliseconds(100), [&] { return ended == pool.size(); })) {
-            lock.unlock();
-            {
-                nb::gil_scoped_acquire acquire;
-                if (!stop && PyErr_CheckSignals() != 0) stop = true;
-            }
-            lock.lock();
-        }
-    }
-    pool.join();
-    if (stop) {
-        nb::gil_scoped_acquire acquire;
-        throw nb::python_error();
-    }
-    for (size_t i = 0; i < pool.size(); i++) workers[i]->collect();
-}
 
 }  // namespace snn
