@@ -8,11 +8,8 @@ from snncircuit.network.dense import fitting_batch as fitting_dense
 from snncircuit.network.dense import run_dense
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import Engine
-from snncircuit.network.populations import Neurons, kinds
+from snncircuit.network.populations import Neurons, strange
 from snncircuit.network.reference import run_reference
-from snncircuit.neuron.circuit import CircuitNeuron
-from snncircuit.neuron.ideal import IdealNeuron
-from snncircuit.neuron.variation import VariedNeuron
 
 NAMES = ("reference", "dense", "event")
 
@@ -23,10 +20,9 @@ def choose(name: str, neuron: Neurons) -> str:
     Raises:
         SimulationError: an engine that does not exist, or cannot run here or with these neurons.
     """
-    known = IdealNeuron | CircuitNeuron | VariedNeuron
-    strange = [type(n).__name__ for n in kinds(neuron) if not isinstance(n, known)]
+    unknown = strange(neuron)
     if name == "auto":
-        return "event" if not strange and event.available() else "dense"
+        return "event" if not unknown and event.available() else "dense"
     if name not in NAMES:
         msg = f"no engine {name!r}; there are auto, {', '.join(NAMES)}"
         raise SimulationError(msg)
@@ -35,8 +31,8 @@ def choose(name: str, neuron: Neurons) -> str:
             f"engine 'event' cannot run: {event.unavailable_reason()}. The dense engine gives the same spikes"
         )
         raise SimulationError(msg)
-    if name == "event" and strange:
-        msg = f"engine 'event' knows ideal and circuit neurons, no {strange[0]}; the dense engine runs any"
+    if name == "event" and unknown:
+        msg = f"engine 'event' knows ideal and circuit neurons, no {unknown[0]}; the dense engine runs any"
         raise SimulationError(msg)
     return name
 

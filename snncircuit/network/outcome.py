@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from snncircuit.network.encode import Encoder
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.populations import Neurons
-from snncircuit.neuron.step import Tally
+from snncircuit.neuron.step import EMPTY, Tally
 
 EXIT_INTERVAL = 8
 """Steps between two looks at whether an image may stop: the same for every engine, batch and chunk."""
@@ -45,6 +46,12 @@ class Trace:
     v_mem: NDArray[np.float32]
     spikes: NDArray[np.float32]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Trace]) -> Trace:
+        """The trace of the images of all parts, one after the other."""
+        signals = {name: np.concatenate([getattr(p, name) for p in parts], axis=1) for name in SIGNALS}
+        return cls(neurons=parts[0].neurons, **signals)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
@@ -66,6 +73,19 @@ class Outcome:
     v_output: Float[Tensor, "steps n neurons"]
     traces: Mapping[str, Trace]
     steps_used: Int[Tensor, " n"]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
+        """The outcome of the images of all parts, one after the other."""
+        first = parts[0]
+        return cls(
+            tallies={name: sum((p.tallies[name] for p in parts), EMPTY) for name in first.tallies},
+            counts={name: torch.cat([p.counts[name] for p in parts]) for name in first.counts},
+            output=torch.cat([p.output for p in parts], dim=1),
+            v_output=torch.cat([p.v_output for p in parts], dim=1),
+            traces={name: Trace.joined([p.traces[name] for p in parts]) for name in first.traces},
+            steps_used=torch.cat([p.steps_used for p in parts]),
+        )
 
 
 class Engine(Protocol):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from snncircuit.errors import SimulationError
 from snncircuit.network.layers import SpikingNetwork
+from snncircuit.neuron.circuit import CircuitNeuron
+from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron
 from snncircuit.neuron.variation import VariedNeuron
 
@@ -38,6 +40,9 @@ def by_layer(network: SpikingNetwork, neuron: Neurons) -> dict[str, Neuron]:
     return {name: neuron[name] for name in names}
 
 
-def kinds(neuron: Neurons) -> tuple[Neuron, ...]:
-    """The neurons, whatever their layers."""
-    return tuple(neuron.values()) if isinstance(neuron, Mapping) else (neuron,)
+def strange(neuron: Neurons) -> tuple[str, ...]:
+    """Types of the neurons that are neither ideal nor circuit ones, mismatched or not: each may keep a state of its own."""
+    every = neuron.values() if isinstance(neuron, Mapping) else (neuron,)
+    return tuple(
+        type(n).__name__ for n in every if not isinstance(n, IdealNeuron | CircuitNeuron | VariedNeuron)
+    )

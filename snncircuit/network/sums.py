@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
 
 from snncircuit.network.figures import LayerFigures
 from snncircuit.network.layers import SpikingNetwork, Synapses
-from snncircuit.network.outcome import SIGNALS, Outcome, Trace
+from snncircuit.network.outcome import Outcome, Trace
 from snncircuit.network.populations import Neurons, by_layer
 from snncircuit.network.readout import correct_by_step, squared_error_by_step
 from snncircuit.neuron.step import EMPTY, Neuron, Tally
@@ -73,16 +72,7 @@ class Sums:
 
     def joined(self) -> dict[str, Trace]:
         """The traces of all images."""
-        return {
-            name: Trace(
-                neurons=parts[0].neurons,
-                **{
-                    signal: np.concatenate([getattr(part, signal) for part in parts], axis=1)
-                    for signal in SIGNALS
-                },
-            )
-            for name, parts in self.traces.items()
-        }
+        return {name: Trace.joined(parts) for name, parts in self.traces.items()}
 
 
 def _score(output: Tensor, v_output: Tensor, scale: float, targets: Tensor) -> Tensor:

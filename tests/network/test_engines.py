@@ -1,5 +1,6 @@
 """All engines give the same spikes, whatever the network, the batch and the chunks."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from snncircuit.network import dense, engines, event
 from snncircuit.network.convert import convert
 from snncircuit.network.encode import make_encoder
 from snncircuit.network.layers import SpikingNetwork
-from snncircuit.network.outcome import EXIT_INTERVAL, Outcome
+from snncircuit.network.outcome import EXIT_INTERVAL, SIGNALS, Outcome
 from snncircuit.neuron.ideal import IdealNeuron
 from snncircuit.neuron.step import Neuron, Step, Tally
 from snncircuit.reference import ideal_table
@@ -220,6 +221,76 @@ def test_dense_does_not_depend_on_its_chunks(encoder: str, monkeypatch: pytest.M
     chunked = run("dense", network, IdealNeuron(v_lb=-0.2), encoder, 5, record=record)
     assert same(whole, chunked)
     assert all(np.array_equal(whole.traces[name].spikes, chunked.traces[name].spikes) for name in record)
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("margin", [None, 1])
+@pytest.mark.parametrize("encoder", ["constant", "poisson"])
+@pytest.mark.parametrize("engine", OTHERS)
+def test_threads_change_nothing(
+    engine: str, encoder: str, margin: int | None, torch_threads: Callable[[int], None]
+) -> None:
+    network = convert(classifier(), images(20, CLASSIFIER_SHAPE))
+    options: dict[str, Any] = {
+        "record": {} if margin else {"conv1": (0, 7, 79)},
+        "exit_margin": margin,
+        "steps": 40,
+    }
+    torch_threads(1)
+    alone = run(engine, network, IdealNeuron(v_lb=-0.2), encoder, 5, **options)
+    for threads in (2, 3, 8):
+        torch_threads(threads)
+        together = run(engine, network, IdealNeuron(v_lb=-0.2), encoder, 5, **options)
+        assert torch.get_num_threads() == threads
+        assert same(alone, together)
+        assert torch.equal(alone.steps_used, together.steps_used)
+        for name, trace in alone.traces.items():
+            assert all(np.array_equal(getattr(trace, s), getattr(together.traces[name], s)) for s in SIGNALS)
+
+
+def test_a_neuron_with_a_state_of_its_own_sees_all_images_on_any_number_of_threads(
+    torch_threads: Callable[[int], None],
+) -> None:
+    class Seeing(Bursting):
+        def step(self, v_mem: torch.Tensor, q_exc: torch.Tensor, q_inh: torch.Tensor) -> Step:
+            seen.append(len(v_mem))
+            return super().step(v_mem, q_exc, q_inh)
+
+    seen: list[int] = []
+    torch_threads(2)
+    run("dense", convert(classifier(), images(20, CLASSIFIER_SHAPE)), Seeing(), "constant", 4)
+    assert set(seen) == {4}
+
+
+def test_an_error_in_one_thread_is_the_error_of_the_run(torch_threads: Callable[[int], None]) -> None:
+    class Broken:
+        analog = False
+
+        def values(self, images: torch.Tensor, first_image: int, start: int, steps: int) -> torch.Tensor:
+            if first_image == 2 and start:
+                raise ArithmeticError
+            return images.expand(steps, *images.shape)
+
+    torch_threads(2)
+    network = convert(classifier(), images(20, CLASSIFIER_SHAPE))
+    with pytest.raises(ArithmeticError), torch.inference_mode():
+        dense.run_dense(
+            network,
+            IdealNeuron(),
+            Broken(),
+            images(4, CLASSIFIER_SHAPE),
+            first_image=0,
+            steps=40,
+            record={},
+            exit_margin=9,
+        )
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("engine", BUILT)

@@ -22,10 +22,10 @@ from snncircuit.network.event.memory import (
 )
 from snncircuit.network.event.prepared import prepared
 from snncircuit.network.event.received import from_currents, from_spikes
-from snncircuit.network.event.torch_threads import torch_on_one_thread, torch_threads
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.network.outcome import EXIT_INTERVAL, SIGNALS, Outcome, Record, Trace
 from snncircuit.network.populations import Neurons, by_layer
+from snncircuit.network.torch_threads import torch_on_one_thread, torch_threads
 from snncircuit.neuron.step import Tally
 from snncircuit.neuron.variation import VariedNeuron
 

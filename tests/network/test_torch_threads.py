@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 import torch
 
-from snncircuit.network.event.torch_threads import torch_on_one_thread, torch_threads
+from snncircuit.network.torch_threads import torch_on_one_thread, torch_threads
 
 
 @pytest.fixture(autouse=True)
