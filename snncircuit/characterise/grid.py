@@ -31,7 +31,8 @@ _AROUND_FLOOR = (
     13.6,
 )  # widths of the bend
 _BEYOND = 0.1  # thresholds beyond the strongest inhibition of the lowest start
-_BETWEEN_EDGES = (MARGIN, 0.05, 0.3, 0.7, 1.0 - 2 * MARGIN)
+# What is left of a pulse after a reset to rest bends where the reset outlasts it, within the first half of the way.
+_BETWEEN_EDGES = (MARGIN, 0.03, 0.08, 0.15, 0.23, 0.33, 0.5, 0.7, 1.0 - 2 * MARGIN)
 _BEYOND_LAST = (MARGIN, 0.15)
 _AROUND_TOP = (-7.5, -4.2, -2.7, -1.6, -0.8, 0.0, 0.8, 1.7, 3.0, 6.0)  # widths of the bend
 _ROOM = 0.85  # of the way from the floor to the first node below the edge, which the nodes around the floor may take

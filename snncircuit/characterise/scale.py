@@ -59,7 +59,11 @@ class Scale:
 
 
 def find_scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
-    """Threshold charge by sections of three, so that the drives do not depend on how many run at once; then the voltage it reaches."""
+    """Threshold charge by sections of three, so that the drives do not depend on how many run at once; and the voltage it reaches.
+
+    Right below its threshold a neuron that times itself fires so late that its membrane falls at the end of the step, before the spike:
+    the voltage is that of the silent step that ended highest.
+    """
     rest = cell.membrane.rest
     guess = cell.membrane.capacitance * cell.membrane.threshold
     low, high = 0.0, 2.5 * guess
@@ -71,6 +75,7 @@ def find_scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
             f"found {spikes[0]} and {spikes[1]}; check the cell's capacitance, its supplies and the port of the spike"
         )
         raise CharacterisationError(msg)
+    silent: list[tuple[float, float]] = []  # rise of the membrane, V, and its charge
     while high - low > _TOLERANCE * guess:
         charges = [low + (high - low) * k / 4 for k in (1, 2, 3)]
         samples = yield [Drive(v_mem=rest, q_exc=(q,), q_inh=(0.0,)) for q in charges]
@@ -79,11 +84,10 @@ def find_scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
                 high = charge
                 break
             low = charge
-    (sample,) = yield [Drive(v_mem=rest, q_exc=(low,), q_inh=(0.0,))]
+            silent.append((sample.v_mem[1] - rest, low))
     charge = (low + high) / 2
-    scale = Scale(
-        rest=rest, volts=(_require(sample, cell, point).v_mem[1] - rest) * charge / low, charge=charge
-    )
+    rise, below = max(silent)
+    scale = Scale(rest=rest, volts=rise * charge / below, charge=charge)
     samples = yield [
         scale.drive(v, (e, i))
         for v, e, i in (

@@ -15,7 +15,7 @@ from snncircuit.characterise import figures
 from snncircuit.characterise.cell import NeuronCell, load_cell
 from snncircuit.characterise.drive import Drive, OperatingPoint, Sample, sources
 from snncircuit.characterise.experiment import experiment
-from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_top
+from snncircuit.characterise.scale import Experiment, Scale, find_floor, find_scale, find_top
 from snncircuit.errors import CharacterisationError
 from snncircuit.table import OperatingTable
 
@@ -82,6 +82,20 @@ def test_the_figures_are_those_of_the_neuron(cell: NeuronCell) -> None:
     assert table.figures["one_step_memory"] == pytest.approx(0.0, abs=1e-9)
     assert table.figures["held_out_error"] < 5e-3
     assert table.holes == 0
+
+
+def test_a_spike_that_begins_in_one_step_and_ends_in_the_next_is_no_part_of_the_threshold(
+    cell: NeuronCell,
+) -> None:
+    neuron = Analytic()
+
+    def late(d: Drive) -> Sample:
+        sample = neuron(d, len(sources(cell, POINT)))
+        began = sample.spikes == (0,) and sample.v_mem[1] > 0.999 * neuron.trip
+        return replace(sample, v_mem=(sample.v_mem[0], sample.v_mem[1] - 0.01)) if began else sample
+
+    scale, _ = drive(find_scale(cell, POINT), late)
+    assert scale.volts == pytest.approx(neuron.trip, rel=2e-3)
 
 
 @pytest.mark.parametrize("most", [1, 3])
