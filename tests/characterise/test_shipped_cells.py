@@ -18,6 +18,7 @@ from snncircuit.errors import CellError
 from snncircuit.spice.engine import EnginePool
 from snncircuit.spice.waveforms import Waveforms
 from snncircuit.table import TransferTable
+from snncircuit.table.validation import validation
 
 ROOT = Path(__file__).parents[2]
 SKY130 = ROOT.parent / "shared" / "pdk" / "sky130" / "sky130.lib.spice"
@@ -103,6 +104,8 @@ def test_a_shipped_table_was_measured_from_the_shipped_netlist(name: str) -> Non
     now = provenance(load_cell(shipped.find("netlist", name)), {}, "")
     assert table.provenance["netlist"] == now["netlist"]
     assert all(table.at(**point).holes == 0 for point in table.points())
+    assert table.provenance["calibration"]["trains"] > 0
+    assert len(validation(table)) == len(table.points())
 
 
 @sky130
