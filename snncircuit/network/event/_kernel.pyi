@@ -50,7 +50,7 @@ class Network:
         net: NDArray[np.float32] | None,
         exit_margin: int,
         steps_used: NDArray[np.int32],
-        counts: Sequence[NDArray[np.uint32]],
+        counts: Sequence[NDArray[np.float32]],
         output: NDArray[np.float32],
         v_output: NDArray[np.float32],
         sums: NDArray[np.float64],

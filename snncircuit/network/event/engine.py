@@ -13,7 +13,6 @@ from snncircuit.network.event import simd
 from snncircuit.network.event.memory import (
     by_step,
     from_memory,
-    in_memory,
     input_bits,
     input_counts,
     places,
@@ -65,8 +64,8 @@ def run_event(
     current: tuple[Tensor, ...] = ()
     bits, charges, net = None, None, None
     if encoder.analog:
-        exc, inh = current = tuple(in_memory(q, maps[0]) for q in layers[0].current(images))
-        charges, net = with_slack(exc), with_slack(exc - inh)
+        exc, inh = current = layers[0].current(images)
+        charges, net = with_slack(exc, maps[0]), with_slack(exc - inh, maps[0])
     else:
         bits = input_bits(encoder, images, first_image, steps)
     chosen = [
@@ -74,7 +73,7 @@ def run_event(
         for layer, image in zip(layers, maps, strict=True)
     ]
     steps_used = np.zeros(n, np.int32)
-    counts = [np.empty((n, size), np.uint32) for size in sizes]
+    counts = [np.empty((n, size), np.float32) for size in sizes]
     output, v_output = (np.empty((n, steps, sizes[-1]), np.float32) for _ in range(2))
     sums = np.empty((n, len(layers), 4))
     visits = [np.zeros(k.visits) if k.visits else None for k in made.neurons]
@@ -105,7 +104,7 @@ def run_event(
     spikes = [c.sum(axis=0, dtype=np.float64) for c in counts]
     total = int(used.sum())
     if bits is None:
-        received = [from_currents(current, used.double(), maps[0], varied[0])]
+        received = [from_currents(current, used.double(), varied[0])]
     else:
         inputs = input_counts(bits, steps_used, images[0].numel())
         received = [from_spikes(layers[0], made.plans[0], network.input_shape, inputs, total, varied[0])]
@@ -130,7 +129,7 @@ def run_event(
     return Outcome(
         tallies=tallies,
         counts={
-            layer.name: from_memory(torch.from_numpy(c.astype(np.float32)), image, layer.out_shape)
+            layer.name: from_memory(torch.from_numpy(c), image, layer.out_shape)
             for layer, c, image in zip(layers, counts, maps, strict=True)
         },
         output=by_step(output, maps[-1], layers[-1].out_shape),

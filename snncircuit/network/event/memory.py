@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -45,14 +44,20 @@ def places(image: Image, neurons: tuple[int, ...]) -> NDArray[np.int64]:
     return np.argsort(rearrange(numbers, "c h w -> (h w c)"))[list(neurons)]
 
 
-def with_slack(charges: Float[Tensor, "n k"]) -> NDArray[np.float32]:
-    """Charges of neurons as vectors may read them, single precision."""
-    return F.pad(charges.float(), (0, SLACK)).numpy()
+def with_slack(x: Float[Tensor, "n ..."], image: Image) -> NDArray[np.float32]:
+    """Numbers of neurons in the order of the kernel's memory and as its vectors may read them, single precision."""
+    channels, size = image[0], torch.Size(image).numel()
+    found = torch.zeros((len(x), size + SLACK))
+    for one, of in zip(
+        found, x, strict=True
+    ):  # torch turns a matrix several times faster than a batch of them
+        one[:size].view(-1, channels).copy_(of.reshape(channels, -1).t())
+    return found.numpy()
 
 
 def variation_in_memory(varied: VariedNeuron, image: Image) -> NDArray[np.float32]:
     """What sets mismatched neurons apart, as the kernel reads it: shape (5, neurons + slack), single precision."""
-    return with_slack(in_memory(varied.stacked(), image))
+    return with_slack(varied.stacked(), image)
 
 
 def input_bits(

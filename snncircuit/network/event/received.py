@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from snncircuit.network.event.memory import Image, from_memory, in_memory
+from snncircuit.network.event.memory import Image, from_memory
 from snncircuit.network.event.plan import Plan
 from snncircuit.network.layers import Synapses
 from snncircuit.neuron.variation import VariedNeuron
@@ -32,17 +32,16 @@ def from_spikes(
 
 
 def from_currents(
-    current: tuple[Float[Tensor, "n k"], ...],
+    current: tuple[Float[Tensor, "n ..."], ...],
     steps_used: Float[Tensor, " n"],
-    image: Image,
     varied: VariedNeuron | None,
 ) -> Lines:
-    """From the charges that every step of an image brings to the neurons as they lie in memory."""
+    """From the charges that every step of an image brings."""
+    lines = [q.flatten(1) for q in current]
     if varied is None:
-        exc, inh = (float(q.sum(dim=1, dtype=torch.float64) @ steps_used) for q in current)
+        exc, inh = (float(q.sum(dim=1, dtype=torch.float64) @ steps_used) for q in lines)
         return exc, inh
-    rows = varied.arranged(lambda numbers: in_memory(numbers, image))
-    return _gained([steps_used @ q.double() for q in current], rows)
+    return _gained([(steps_used @ q.double()).view(varied.population) for q in lines], varied)
 
 
 def _gained(charges: list[Tensor], varied: VariedNeuron) -> Lines:

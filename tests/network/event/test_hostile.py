@@ -88,7 +88,7 @@ def job(cells: int = 0, **changes: Any) -> Arguments:
         "net": None,
         "exit_margin": 0,
         "steps_used": np.zeros(IMAGES, np.int32),
-        "counts": [np.zeros((IMAGES, NEURONS), np.uint32)],
+        "counts": [np.zeros((IMAGES, NEURONS), np.float32)],
         "output": np.zeros((IMAGES, STEPS, NEURONS), np.float32),
         "v_output": np.zeros((IMAGES, STEPS, NEURONS), np.float32),
         "sums": np.zeros((IMAGES, 1, 4)),
@@ -279,7 +279,7 @@ def test_more_spikes_in_a_chunk_than_can_be_numbered_are_refused() -> None:
     )
     network = _kernel.Network()
     network.add(**wide)
-    one = np.zeros((1, 1), np.uint32)
+    one = np.zeros((1, 1), np.float32)
     given = job(
         images=1,
         steps=1,

@@ -111,7 +111,7 @@ class Network {
 
     // Runs images from rest; see engine.py for what the arrays are. Returns nothing: everything is written to the arrays.
     void run(int images, int steps, int chunk, int threads, nb::object bits_in, nb::object exc, nb::object net, int exit_margin,
-             Out<int32_t, 1> steps_used, const std::vector<Out<uint32_t, 2>> &counts, Out<float, 3> output, Out<float, 3> v_output,
+             Out<int32_t, 1> steps_used, const std::vector<Out<float, 2>> &counts, Out<float, 3> output, Out<float, 3> v_output,
              Out<double, 3> sums, const std::vector<std::optional<Out<double, 1>>> &visits,
              const std::vector<std::optional<In<int64_t, 1>>> &chosen_neurons, const std::vector<std::optional<Out<float, 4>>> &traces,
              const std::vector<std::optional<In<float, 2>>> &variations) {

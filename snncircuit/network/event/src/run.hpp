@@ -20,7 +20,7 @@ struct Job {
     int32_t *steps_used = nullptr;
     double *sums = nullptr;
     float *output = nullptr, *v_output = nullptr;
-    std::vector<uint32_t *> counts;
+    std::vector<float *> counts;
     std::vector<double *> visits;
     std::vector<std::vector<int64_t>> chosen;
     std::vector<float *> traces;
@@ -98,8 +98,8 @@ class Worker {
         hold_output(number, step);
         for (size_t i = 0; i < n; i++) {
             total(i);
-            std::memcpy(job_->counts[i] + int64_t(number) * layer(i).neurons(), counts_[i].get(),
-                        size_t(layer(i).neurons()) * sizeof(uint32_t));
+            float *const counts = job_->counts[i] + int64_t(number) * layer(i).neurons();
+            for (int64_t k = 0; k < layer(i).neurons(); k++) counts[k] = float(counts_[i].get()[k]);
             double *out = job_->sums + (int64_t(number) * int64_t(n) + int64_t(i)) * 4;
             out[0] = sums_[i].clipped, out[1] = double(sums_[i].out_of_range), out[2] = sums_[i].v_low, out[3] = sums_[i].v_high;
         }
