@@ -34,7 +34,7 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
     for (int step = 0; step < steps; step++) {
         f32 x[Vectors], y[Vectors], fv[Vectors], fc[Vectors], residual[Vectors];
         mask fires[Vectors];
-        alignas(64) i32 place[Vectors];
+        alignas(64) i32 place[Vectors], cell[Vectors];
         alignas(8) uint8_t fired[Vectors * W / 8] = {}, inside[Vectors * W / 8] = {};
         for (int i = 0; i < vectors; i++) {
             const int64_t k = first_neuron + i * W;
@@ -68,12 +68,14 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
             residual[i] = multiply_add(fv[i], of(p.per_start), fc[i] * of(p.per_common));
             // The last place of a sheet is a hair below its last node, so that it is in its last cell.
             place[i] = __builtin_convertvector(clamp(multiply_add(y[i], of(p.scale), of(p.offset)), of(p.first), of(p.last)), i32);
+            cell[i] = place[i] >> kShift;
         }
         in_memory();
         for (int i = 0; i < vectors; i++) {
-            const i32 cell = place[i] >> kShift;
             const f32 part = floats(place[i] & splat((1 << kShift) - 1));
-            residual[i] = multiply_add(part, lookup<128>(p.slope, cell), lookup<128>(p.value, cell) + residual[i]);
+            f32 value, slope;
+            lines(p, reinterpret_cast<const uint32_t *>(cell + i), value, slope);
+            residual[i] = multiply_add(part, slope, value + residual[i]);
         }
         in_memory();
         for (int i = 0; i < vectors; i++) {

@@ -29,11 +29,12 @@ inline void add_one(V w, V &exc, V &net) {
 }
 
 // Adds n rows, numbered from `shift` on, to `net` and, when Two, their positive parts to `exc`; both are sums so far, N vectors long. Rows
-// go by turns to sums of their own, since each addition to a sum waits for the one before.
+// go by turns to as many sums of their own as fit in registers, since each addition to a sum waits for the one before.
 template <int N, bool Two, class T>
 inline void add(const T *weights, int64_t stride, int64_t shift, const uint16_t *rows, int n, T *exc, T *net) {
     using V = typename VectorOf<T>::type;
-    constexpr int L = int(sizeof(V) / sizeof(T)), Turns = std::is_same_v<T, float> ? 1 : kRegisters / ((Two ? 2 : 1) * N) > 4 ? 4 : 2;
+    constexpr int L = int(sizeof(V) / sizeof(T)), Fit = kRegisters / ((Two ? 2 : 1) * N);
+    constexpr int Turns = std::is_same_v<T, float> ? 1 : Fit > 4 ? 4 : Fit > 1 || W == 16 ? 2 : 1;
     V e[Turns][N], s[Turns][N];
 #pragma GCC unroll 16
     for (int j = 0; j < N; j++) {
