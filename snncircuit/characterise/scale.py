@@ -85,6 +85,9 @@ def find_scale(cell: NeuronCell, point: OperatingPoint) -> Experiment[Scale]:
                 break
             low = charge
             silent.append((sample.v_mem[1] - rest, low))
+    if not silent:
+        msg = f"{cell.name} at {point} has no threshold: it fires with {high:.3g} C; check the cell's capacitance and its biases"
+        raise CharacterisationError(msg)
     charge = (low + high) / 2
     rise, below = max(silent)
     scale = Scale(rest=rest, volts=rise * charge / below, charge=charge)

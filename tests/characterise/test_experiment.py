@@ -98,6 +98,12 @@ def test_a_spike_that_begins_in_one_step_and_ends_in_the_next_is_no_part_of_the_
     assert scale.volts == pytest.approx(neuron.trip, rel=2e-3)
 
 
+def test_a_neuron_that_fires_at_any_charge_has_no_threshold(cell: NeuronCell) -> None:
+    neuron = Analytic(trip=1e-6)
+    with pytest.raises(CharacterisationError, match=r"has no threshold: it fires with .* C"):
+        drive(find_scale(cell, POINT), lambda d: neuron(d, len(sources(cell, POINT))))
+
+
 @pytest.mark.parametrize("most", [1, 3])
 def test_the_table_steps_like_the_neuron(cell: NeuronCell, most: int) -> None:
     neuron = Analytic(most=most)

@@ -21,13 +21,8 @@ SLACK = 96
 _STEPS = 32  # of the inputs of all images that are in memory as numbers before they become bits
 
 
-def in_memory(x: Float[Tensor, "n ..."], image: Image) -> Float[Tensor, "n k"]:
-    """Neurons in the order in which they lie in the kernel's memory."""
-    return rearrange(x.reshape(-1, *image), "n c h w -> n (h w c)")
-
-
 def from_memory(x: Float[Tensor, "n k"], image: Image, shape: Shape) -> Float[Tensor, "n ..."]:
-    """The reverse, in the shape that the network gives a layer."""
+    """Neurons as they lie in the kernel's memory, in the shape that the network gives a layer."""
     c, h, _ = image
     return rearrange(x, "n (h w c) -> n c h w", c=c, h=h).reshape(-1, *shape)
 

@@ -17,7 +17,7 @@ if not event.available():
     pytest.skip(event.unavailable_reason(), allow_module_level=True)
 
 from snncircuit.network.convert import convert
-from snncircuit.network.event.memory import Image, in_memory
+from snncircuit.network.event.memory import SLACK, Image, with_slack
 from snncircuit.network.event.plan import LARGEST, plan
 from snncircuit.network.event.prepared import KEPT, prepared
 from tests.network.event.drawn import Drawn, modules
@@ -39,7 +39,7 @@ def test_it_knows_what_all_neurons_receive_in_all(drawn: Drawn, seed: int) -> No
     generator = torch.Generator().manual_seed(seed)
     for layer in drawn.spiking().layers:
         spikes = torch.randint(0, 50, (1, *layer.in_shape), generator=generator).float()
-        found = plan(layer, as_image(layer)).received(in_memory(spikes, as_image(layer))[0].numpy(), 50)
+        found = plan(layer, as_image(layer)).received(with_slack(spikes, as_image(layer))[0, :-SLACK], 50)
         assert tuple(found) == layer.total(spikes, 50)
         assert found.dtype == np.float64
 

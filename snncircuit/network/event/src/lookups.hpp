@@ -40,14 +40,14 @@ inline i32 lookup(const int32_t *table, i32 index) {
 }
 
 // Value and slope of each lane's cell.
-inline void lines(const Profile &p, const uint32_t *cell, f32 &value, f32 &slope) {
+inline void value_and_slope(const Profile &p, const uint32_t *cell, f32 &value, f32 &slope) {
 #if defined(__AVX512BW__)
     const i32 k = load<i32>(cell);
     value = lookup<128>(p.value, k), slope = lookup<128>(p.slope, k);
 #elif defined(__AVX2__)
     const auto two = [&](int lane) {
-        const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(p.line[cell[lane]]));
-        return _mm_loadh_pi(_mm_castsi128_ps(low), reinterpret_cast<const __m64 *>(p.line[cell[lane + 1]]));
+        const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(p.pair[cell[lane]]));
+        return _mm_loadh_pi(_mm_castsi128_ps(low), reinterpret_cast<const __m64 *>(p.pair[cell[lane + 1]]));
     };
     const __m256 a = _mm256_insertf128_ps(_mm256_castps128_ps256(two(0)), two(4), 1),
                  b = _mm256_insertf128_ps(_mm256_castps128_ps256(two(2)), two(6), 1);

@@ -74,7 +74,7 @@ inline void update_profiles(const Layer &layer, int n, int steps, int capacity, 
         for (int i = 0; i < vectors; i++) {
             const f32 part = floats(place[i] & splat((1 << kShift) - 1));
             f32 value, slope;
-            lines(p, reinterpret_cast<const uint32_t *>(cell + i), value, slope);
+            value_and_slope(p, reinterpret_cast<const uint32_t *>(cell + i), value, slope);
             residual[i] = multiply_add(part, slope, value + residual[i]);
         }
         in_memory();

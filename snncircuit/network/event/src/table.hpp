@@ -110,7 +110,7 @@ struct OwnedTable {
         for (int64_t k = 0; k < table.n_cells; k++) {
             p.value[k] = table.rows[k * 8];
             p.slope[k] = float(double(table.rows[k * 8 + 4]) / kPlace);
-            p.line[k][0] = p.value[k], p.line[k][1] = p.slope[k];
+            p.pair[k][0] = p.value[k], p.pair[k][1] = p.slope[k];
         }
         table.profile = &p;
     }

@@ -37,7 +37,7 @@ struct Profile {
     float scale[2], offset[2], first[2], last[2];  // place of an overdrive y: y * scale + offset, within first and last
     float per_start[2], per_common[2];             // residual of fv and of fc
     alignas(64) float value[128], slope[128];      // residual at the node below, and of a unit beyond
-    alignas(64) float line[128][2];                // the same, side by side
+    alignas(64) float pair[128][2];                // the same, side by side
 };
 
 // How often the cells of a profile were visited, and at which places, in units of 2^-20 cells.
