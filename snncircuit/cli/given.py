@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from snncircuit.network.layers import SpikingNetwork
     from snncircuit.neuron.step import Neuron
     from snncircuit.spice.cards import ModelCards
-    from snncircuit.study.datasets import Images
+    from snncircuit.study.images import Images
     from snncircuit.table import TransferTable
 
 IDEAL = "ideal"

@@ -39,7 +39,7 @@ def train(
     calibration: int,
     as_json: bool,
 ) -> None:
-    """Train the network NAME from its recipe: digits, mnist-cnn, mnist-gap or mnist-autoencoder."""
+    """Train the network NAME from its recipe: cifar10-allconv, digits, mnist-cnn, mnist-gap or mnist-autoencoder."""
     from snncircuit.network.convert import calibrate
     from snncircuit.network.files import NetworkDescription, half_precision, save_network
     from snncircuit.study import datasets, training

@@ -6,27 +6,23 @@ import gzip
 import hashlib
 import logging
 import math
-import os
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import pooch
 import torch
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import Tensor
 
 from snncircuit import shipped
 from snncircuit.errors import DatasetError
+from snncircuit.study import cifar10
 from snncircuit.study.archives import read_npz
+from snncircuit.study.images import DATA_FOLDER, Images, Split, counted, data_folder
 
-Split = Literal["train", "test"]
-DATA_FOLDER = "SNNCIRCUIT_DATA"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -82,27 +78,6 @@ PARTS: dict[tuple[str, str], _Part] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """A labelled set of images.
-
-    Attributes:
-        name: data set and split, ``mnist/test``.
-        images: shape (n, channels, height, width), 0 (black) to 1 (white).
-        labels: shape (n,), class numbers from 0.
-        origin: where the pixels came from.
-    """
-
-    name: str
-    images: Float[Tensor, "n channels height width"]
-    labels: Int[Tensor, " n"]
-    origin: str
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.images)
-
-
 def load(name: str = "mnist", split: Split = "test", n: int | None = None) -> Images:
     """The first `n` images of a split, all of them for None.
 
@@ -112,6 +87,7 @@ def load(name: str = "mnist", split: Split = "test", n: int | None = None) -> Im
     Of ``mnist`` up to 1,000 test images come from the sample that ships. More come from the folder that the environment variable
     ``SNNCIRCUIT_DATA`` names (``mnist.npz`` with ``x_train, y_train, x_test, y_test``, or the four idx files), or else from the
     cache folder; what is missing there is fetched from a public mirror. The pixels are held against the published checksum.
+    Of ``cifar10`` up to 100 test images ship; the rest is had likewise, see ``snncircuit.study.cifar10``.
 
     Raises:
         DatasetError: when there is no such data set, fewer than `n` images, a file is damaged, or nothing can be fetched.
@@ -122,14 +98,6 @@ def load(name: str = "mnist", split: Split = "test", n: int | None = None) -> Im
     return _LOADERS[name](split, n)
 
 
-def _count(name: str, n: int | None, existing: int) -> int:
-    count = existing if n is None else n
-    if not 0 < count <= existing:
-        msg = f"{count} images asked of {name}, which holds 1 to {existing}"
-        raise DatasetError(msg)
-    return count
-
-
 def _digits(split: Split, n: int | None) -> Images:
     path = shipped.find("sample", DIGITS)
     pixels, labels = read_npz(path, "images"), read_npz(path, "labels")
@@ -138,7 +106,7 @@ def _digits(split: Split, n: int | None) -> Images:
         msg = f"{path}: its images and labels have SHA-256 {found}, expected {_DIGITS_SHA256}; install snncircuit again"
         raise DatasetError(msg)
     (own,) = np.nonzero((np.arange(1, len(labels) + 1) % DIGITS_FOLD == 0) == (split == "test"))
-    own = own[: _count(f"digits/{split}", n, len(own))]
+    own = own[: counted(f"digits/{split}", n, len(own))]
     return Images(
         name=f"digits/{split}",
         images=torch.from_numpy(pixels[own, None].astype(np.float32) / np.float32(_DIGITS_WHITE)),
@@ -149,7 +117,7 @@ def _digits(split: Split, n: int | None) -> Images:
 
 def _mnist(split: Split, n: int | None) -> Images:
     part = PARTS[split, "images"]
-    count = _count(f"mnist/{split}", n, part.shape[0])
+    count = counted(f"mnist/{split}", n, part.shape[0])
     if split == "test" and count <= 1000 and SAMPLE in shipped.names("sample"):
         path = shipped.find("sample", SAMPLE)
         pixels, labels, origin = read_npz(path, "images"), read_npz(path, "labels"), str(path)
@@ -163,12 +131,6 @@ def _mnist(split: Split, n: int | None) -> Images:
         labels=torch.from_numpy(labels[:count].astype(np.int64)),
         origin=origin,
     )
-
-
-def data_folder() -> Path:
-    """Where full data sets are kept: ``$SNNCIRCUIT_DATA``, or the cache folder of the platform."""
-    chosen = os.environ.get(DATA_FOLDER)
-    return Path(chosen) if chosen else Path(pooch.os_cache("snncircuit")) / "data"
 
 
 def fetch(split: Split, folder: Path, mirrors: tuple[str, ...] = MIRRORS) -> list[Path]:
@@ -226,5 +188,5 @@ def _idx_header(shape: tuple[int, ...]) -> bytes:
 
 
 _LOADERS: Mapping[str, Callable[[Split, int | None], Images]] = MappingProxyType(
-    {"mnist": _mnist, "digits": _digits}
+    {"cifar10": cifar10.load, "digits": _digits, "mnist": _mnist}
 )

@@ -9,6 +9,7 @@ from snncircuit.errors import NetworkError
 
 Task = Literal["classify", "reconstruct"]
 Layer = Mapping[str, object]
+_LATER = ("flip", "smoothing", "first_side")  # fields that older files do not state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,11 @@ class Recipe:
         shift: largest random shift of a training image in either direction, pixels.
         charge_penalty: weight of the penalty on charges that a circuit neuron cannot take, see ``penalty``.
         images: how many training images, from the first; 0 for all.
+        flip: whether a training image is mirrored left to right half of the time.
+        smoothing: share of a label that is spread over all classes.
+        first_side: side of the training images in the first epoch, px, half their own; it grows to their own over the first two thirds
+            of the epochs. An epoch costs the square of the side, and convolutions learn most of what they learn at any size. 0 for
+            their own throughout.
     """
 
     name: str
@@ -40,10 +46,17 @@ class Recipe:
     shift: int = 0
     charge_penalty: float = 0.0
     images: int = 0
+    flip: bool = False
+    smoothing: float = 0.0
+    first_side: int = 0
 
     def settings(self) -> dict[str, object]:
-        """Everything but the layers, as TOML can hold it."""
-        return {key: value for key, value in asdict(self).items() if key != "layers"}
+        """Everything but the layers, as TOML can hold it; of ``_LATER`` only what is used."""
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key != "layers" and (value or key not in _LATER)
+        }
 
 
 def _conv(inputs: int, outputs: int, kernel: int, **options: object) -> Layer:
@@ -64,6 +77,15 @@ def _conv_transpose(inputs: int, outputs: int, kernel: int, **options: object) -
         "kernel_size": kernel,
         **options,
     }
+
+
+def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> tuple[Layer, ...]:
+    """A convolution that keeps the side (or halves it), its batch norm, which conversion folds away, and a ReLU."""
+    return (
+        _conv(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
+        {"type": "BatchNorm2d", "num_features": outputs},
+        _RELU,
+    )
 
 
 def _linear(inputs: int, outputs: int) -> Layer:
@@ -151,6 +173,35 @@ MNIST_AUTOENCODER = Recipe(
     images=20_000,
 )
 
+CIFAR10_ALLCONV = Recipe(
+    name="cifar10-allconv",
+    task="classify",
+    data="cifar10",
+    layers=(
+        *_block(3, 96, 3),
+        *_block(96, 96, 3),
+        *_block(96, 96, 3, stride=2),
+        *_block(96, 192, 3),
+        *_block(192, 192, 3),
+        *_block(192, 192, 3, stride=2),
+        *_block(192, 192, 3),
+        *_block(192, 192, 1),
+        _conv(192, 10, 1),
+        _RELU,
+        {"type": "AdaptiveAvgPool2d", "output_size": 1},
+        {"type": "Flatten"},
+    ),
+    epochs=12,
+    batch=100,
+    learning_rate=4e-3,
+    weight_decay=5e-2,
+    shift=4,
+    flip=True,
+    smoothing=0.1,
+    first_side=16,
+)
+"""96C3-96C3-96C3(2)-192C3-192C3-192C3(2)-192C3-192C1-10C1-GAP (Hwang et al., Sci Rep 10:3515, 2020)."""
+
 DIGITS = Recipe(
     name="digits",
     task="classify",
@@ -164,7 +215,7 @@ DIGITS = Recipe(
 )
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {r.name: r for r in (DIGITS, MNIST_CNN, MNIST_GAP, MNIST_AUTOENCODER)}
+    {r.name: r for r in (CIFAR10_ALLCONV, DIGITS, MNIST_CNN, MNIST_GAP, MNIST_AUTOENCODER)}
 )
 
 

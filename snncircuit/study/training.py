@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from snncircuit.network.files import half_precision
 from snncircuit.study.checkpoint import restore, save
-from snncircuit.study.datasets import Images
+from snncircuit.study.images import Images
 from snncircuit.study.penalty import charge_excess
 from snncircuit.study.recipes import Recipe, Task, recipe
 
@@ -128,7 +128,10 @@ def _train(
             done = epoch * per_epoch + index
             for group in optimiser.param_groups:
                 group["lr"] = plan.learning_rate * _schedule((done + 0.5) / updates)
-            loss = _loss(plan, module, _shifted(data.images[batch], plan.shift), data.labels[batch])
+            images = _resized(
+                _flipped(_shifted(data.images[batch], plan.shift), plan.flip), _side(plan, epoch)
+            )
+            loss = _loss(plan, module, images, data.labels[batch])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -151,7 +154,11 @@ def _loss(
     else:
         output, excess = module(images), images.new_zeros(())
     reconstruct = plan.task == "reconstruct"
-    loss = functional.mse_loss(output, images) if reconstruct else functional.cross_entropy(output, labels)
+    loss = (
+        functional.mse_loss(output, images)
+        if reconstruct
+        else functional.cross_entropy(output, labels, label_smoothing=plan.smoothing)
+    )
     return loss + plan.charge_penalty * excess
 
 
@@ -175,6 +182,29 @@ def _shifted(images: Float[Tensor, "n c h w"], shift: int) -> Float[Tensor, "n c
     one = torch.arange(n)[:, None, None, None]
     channel = torch.arange(images.shape[1])[None, :, None, None]
     return padded[one, channel, rows, columns]
+
+
+def _flipped(images: Float[Tensor, "n c h w"], flip: bool) -> Float[Tensor, "n c h w"]:
+    """Each image mirrored left to right or not, by a coin of its own."""
+    if not flip:
+        return images
+    coin = torch.randint(0, 2, (len(images), 1, 1, 1), dtype=torch.bool)
+    return torch.where(coin, images.flip(3), images)
+
+
+def _side(plan: Recipe, epoch: int) -> int:
+    """Side of the training images in an epoch, px, a multiple of 4; 0 for their own."""
+    grown = epoch / (plan.epochs * 2 / 3)
+    return (
+        0 if not plan.first_side or grown >= 1 else plan.first_side + 4 * round(plan.first_side * grown / 4)
+    )
+
+
+def _resized(images: Float[Tensor, "n c h w"], side: int) -> Tensor:
+    """The images at another side by averaging; as they are for 0."""
+    if side in (0, images.shape[2]):
+        return images
+    return functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
 
 
 def _mix(seed: int, epoch: int) -> int:

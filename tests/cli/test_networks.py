@@ -9,7 +9,7 @@ import torch
 from snncircuit.cli import main
 from snncircuit.network.files import load_network
 from snncircuit.study import datasets
-from snncircuit.study.datasets import Images
+from snncircuit.study.images import Images
 
 
 @pytest.fixture(autouse=True)

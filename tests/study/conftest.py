@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snncircuit.study.datasets import DATA_FOLDER
+from snncircuit.study.images import DATA_FOLDER
 
 
 @pytest.fixture

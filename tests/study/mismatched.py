@@ -10,7 +10,8 @@ from snncircuit.network.convert import convert
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.neuron.circuit import CircuitNeuron
 from snncircuit.neuron.variation import NOMINAL
-from snncircuit.study.datasets import Images, load
+from snncircuit.study.datasets import load
+from snncircuit.study.images import Images
 from tests.network.event.drawn import measured
 
 SIGMAS = (0.08, 0.08, 0.05, 0.002, 0.05)

@@ -14,6 +14,7 @@ import torch
 from snncircuit import shipped
 from snncircuit.errors import DatasetError
 from snncircuit.study import datasets
+from snncircuit.study.images import DATA_FOLDER, data_folder
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -56,7 +57,7 @@ def tiny(mirror: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setitem(datasets.PARTS, (split, what), new)
     monkeypatch.setattr(datasets, "MIRRORS", (address,))
     data = tmp_path / "data"
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(data))
+    monkeypatch.setenv(DATA_FOLDER, str(data))
     return data
 
 
@@ -64,7 +65,7 @@ def test_the_sample_is_the_start_of_the_test_split(
     mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = datasets.load("mnist", "test", 1000)
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(mnist_folder))
+    monkeypatch.setenv(DATA_FOLDER, str(mnist_folder))
     whole = datasets.load("mnist", "test")
     assert len(whole) == 10000
     assert torch.equal(sample.images, whole.images[:1000])
@@ -81,7 +82,7 @@ def test_images_are_fractions_of_white_with_a_channel() -> None:
 
 
 def test_the_sample_needs_no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(tmp_path / "absent"))
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path / "absent"))
     monkeypatch.setattr(datasets, "MIRRORS", ())
     assert len(datasets.load("mnist", "test", 1000)) == 1000
     assert not (tmp_path / "absent").exists()
@@ -126,7 +127,7 @@ def test_without_a_network_the_error_says_what_works(tiny: Path, monkeypatch: py
 
 
 def test_a_data_folder_with_other_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(tmp_path))
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path))
     np.savez(
         tmp_path / "mnist.npz", x_train=np.zeros((60000, 1, 1), np.uint8), y_train=np.zeros(60000, np.uint8)
     )
@@ -145,14 +146,14 @@ def test_a_data_folder_with_other_pixels_is_refused(tmp_path: Path, monkeypatch:
 def test_a_data_folder_with_other_arrays_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrays: dict[str, np.ndarray], message: str
 ) -> None:
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(tmp_path))
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path))
     np.savez(tmp_path / "mnist.npz", **arrays)
     with pytest.raises(DatasetError, match=message):
         datasets.load("mnist", "train")
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(datasets.DATA_FOLDER, str(tmp_path))
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path))
     (tmp_path / "mnist.npz").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(DatasetError, match=r"mnist\.npz cannot be read as an npz archive of arrays"):
         datasets.load("mnist", "train")
@@ -161,7 +162,7 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "n", "message"),
     [
-        ("cifar", 1, r"no data set called 'cifar'; there are: digits, mnist"),
+        ("cifar", 1, r"no data set called 'cifar'; there are: cifar10, digits, mnist"),
         ("mnist", 0, r"0 images asked of mnist/test, which holds 1 to 10000"),
         ("mnist", 10001, r"10001 images asked of mnist/test, which holds 1 to 10000"),
         ("digits", 360, r"360 images asked of digits/test, which holds 1 to 359"),
@@ -173,10 +174,10 @@ def test_what_does_not_exist_is_refused(name: str, n: int, message: str) -> None
 
 
 def test_the_data_folder_is_the_platforms_cache_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(datasets.DATA_FOLDER, raising=False)
-    assert "snncircuit" in str(datasets.data_folder())
-    monkeypatch.setenv(datasets.DATA_FOLDER, "elsewhere")
-    assert datasets.data_folder() == Path("elsewhere")
+    monkeypatch.delenv(DATA_FOLDER, raising=False)
+    assert "snncircuit" in str(data_folder())
+    monkeypatch.setenv(DATA_FOLDER, "elsewhere")
+    assert data_folder() == Path("elsewhere")
 
 
 def test_each_fifth_digit_is_for_testing_and_every_other_for_training() -> None:

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from snncircuit.errors import NetworkError
 from snncircuit.network.convert import calibrate
@@ -39,15 +40,18 @@ def test_first_weights_keep_the_signal_alive_through_a_deep_network() -> None:
     assert 0.1 < sum(powers) / len(powers) < 5
 
 
-def test_the_paper_s_network_has_the_paper_s_layers() -> None:
+def test_the_paper_s_networks_have_the_paper_s_layers() -> None:
     shapes = [tuple(p.shape) for p in build(recipe("mnist-cnn")).parameters() if p.ndim > 1]
     assert shapes == [(20, 1, 3, 3), (50, 20, 5, 5), (500, 800), (10, 500)]
+    convolutions = [m for m in build(recipe("cifar10-allconv")) if isinstance(m, nn.Conv2d)]
+    written = "-".join(
+        f"{m.out_channels}C{m.kernel_size[0]}" + ("(2)" if m.stride[0] == 2 else "") for m in convolutions
+    )
+    assert written == "96C3-96C3-96C3(2)-192C3-192C3-192C3(2)-192C3-192C1-10C1"
 
 
 def test_an_unknown_recipe_is_answered_with_those_that_exist() -> None:
     with pytest.raises(NetworkError) as caught:
         recipe("resnet")
-    expected = (
-        "no training recipe called 'resnet'; there are: digits, mnist-autoencoder, mnist-cnn, mnist-gap"
-    )
+    expected = f"no training recipe called 'resnet'; there are: {', '.join(sorted(RECIPES))}"
     assert str(caught.value) == expected

@@ -15,7 +15,8 @@ from snncircuit.network.convert import convert
 from snncircuit.network.layers import SpikingNetwork
 from snncircuit.neuron.circuit import CircuitNeuron
 from snncircuit.reference import ideal_table
-from snncircuit.study.datasets import Images, load
+from snncircuit.study.datasets import load
+from snncircuit.study.images import Images
 from snncircuit.study.sweep import Operation, SweepProgress, sweep
 from snncircuit.study.sweep_dataset import load_sweep, points, save_sweep
 

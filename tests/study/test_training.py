@@ -9,7 +9,8 @@ from snncircuit import shipped
 from snncircuit.errors import NetworkError
 from snncircuit.network.files import load_network
 from snncircuit.study import training
-from snncircuit.study.datasets import Images, load
+from snncircuit.study.datasets import load
+from snncircuit.study.images import Images
 from snncircuit.study.penalty import charge_excess
 from snncircuit.study.recipes import RECIPES, Recipe, recipe
 from snncircuit.study.training import Progress, score, train
@@ -179,7 +180,7 @@ def test_the_charge_penalty_lowers_the_charges_of_an_autoencoder(data: Images) -
     assert score(held, data, "reconstruct") < 0.08  # an image of zeros has 0.11
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() & set(shipped.names("network"))))
 def test_a_shipped_network_is_that_of_its_recipe_and_as_good_as_it_says(name: str) -> None:
     module, description = load_network(shipped.find("network", name))
     plan = recipe(name)
@@ -190,7 +191,7 @@ def test_a_shipped_network_is_that_of_its_recipe_and_as_good_as_it_says(name: st
     assert sample == pytest.approx(description.score, abs=0.02 if plan.task == "classify" else 5e-4)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() & set(shipped.names("network"))))
 def test_a_shipped_network_scores_on_all_test_images_what_its_file_says(
     name: str, mnist_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,3 +206,25 @@ def test_a_shipped_network_scores_on_all_test_images_what_its_file_says(
         "digits": found >= 0.95,
     }
     assert good[name]
+
+
+def test_mirroring_moves_pixels_only_within_their_row(data: Images) -> None:
+    torch.manual_seed(0)
+    flipped = training._flipped(data.images, True)
+    kept = (flipped == data.images).flatten(1).all(dim=1)
+    assert 0.3 < kept.float().mean() < 0.7
+    assert torch.equal(flipped[~kept], data.images[~kept].flip(3))
+    assert training._flipped(data.images, False) is data.images
+
+
+def test_images_grow_to_their_own_side_and_keep_their_mean() -> None:
+    plan = dataclasses.replace(recipe("cifar10-allconv"), epochs=9)
+    sides = [training._side(plan, epoch) for epoch in range(9)]
+    assert sides[0] == 16
+    assert sides[6:] == [0, 0, 0]
+    assert sides[:6] == sorted(sides[:6])
+    images = torch.rand(2, 3, 32, 32)
+    smaller = training._resized(images, 16)
+    assert smaller.shape == (2, 3, 16, 16)
+    assert torch.allclose(smaller.mean(dim=(2, 3)), images.mean(dim=(2, 3)), atol=5e-3)
+    assert training._resized(images, 0) is images
